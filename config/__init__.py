@@ -1,0 +1,1 @@
+"""Configuration: the typed tree of settings, the throttle groups of the contract, and the clock."""

@@ -1,0 +1,76 @@
+"""What goes to a provider (`Get`, `Post`) and what comes back (`Reply`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A call to make. `path` is appended to the provider's base URL unless it is a full URL; None query values are left out."""
+
+    method: str
+    path: str
+    query: Mapping[str, str | int | None] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    content: bytes | None = None
+
+
+def Get(path: str, query: Mapping[str, str | int | None] | None = None, **more: Any) -> Request:  # noqa: N802
+    """A GET: `Get("/chiffreAffaires", {"siret": call.siret})`."""
+    return Request(method="GET", path=path, query=query or {}, **more)
+
+
+def Post(path: str, *, json: Any = None, **more: Any) -> Request:  # noqa: N802
+    """A POST, with a JSON body unless told otherwise."""
+    return Request(method="POST", path=path, json=json, **more)
+
+
+class Unreadable(Exception):
+    """An answer that is not what its reader expects: not JSON, not the shape of the wire model."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A provider's answer, whole: status, lower-case headers, decoded body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @cached_property
+    def text(self) -> str:
+        """The body as UTF-8 text, undecodable bytes replaced."""
+        return self.body.decode(errors="replace")
+
+    @cached_property
+    def _parsed(self) -> Any:
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise Unreadable("not JSON") from error
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Unreadable."""
+        return self._parsed
+
+    @cached_property
+    def is_json(self) -> bool:
+        """Whether the body is JSON at all."""
+        try:
+            self.json()
+        except Unreadable:
+            return False
+        return True
+
+    def find(self, *path: str) -> Any:
+        """The value at a path of member names, or None where any is missing or the body is not JSON."""
+        value = self.json() if self.is_json else None
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value

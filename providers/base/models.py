@@ -1,0 +1,67 @@
+"""The two kinds of models an adapter writes: what a provider sends (`Wire`) and what the contract promises (`Contract`)."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+class Wire(BaseModel):
+    """What a provider sends: unknown fields are ignored, texts are coerced, names are ours with the wire's as alias."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
+
+
+class Contract(BaseModel):
+    """What the contract promises: nothing more, nothing less. A field has no default, so that it is never left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Empty(Contract):
+    """Links or meta of a resource that has none."""
+
+
+EMPTY = Empty()
+
+D = TypeVar("D", bound=Contract)
+L = TypeVar("L", bound=Contract)
+M = TypeVar("M", bound=Contract)
+
+
+class Single(Contract, Generic[D, L, M]):
+    """The official envelope of one resource (behaviours §3.1). An adapter names its own: `Single[Adresse, Liens, Meta]`."""
+
+    data: D
+    links: L
+    meta: M
+
+
+class Collection(Contract, Generic[D, L, M]):
+    """The official envelope of a list: each item is an envelope of its own. `L` are links of the item, `M` the list's meta."""
+
+    data: list[Single[D, L, Empty]]
+    meta: M
+    links: Empty
+
+
+Answer = Single[Any, Any, Any] | Collection[Any, Any, Any]
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+T = TypeVar("T")
+OneOrMany = Annotated[list[T], BeforeValidator(_listed)]
+"""A list that the provider writes as a bare object when it has one item, and as null when it has none."""
+
+
+def blank_to_none(value: Any) -> Any:
+    """For `BeforeValidator`: an empty or blank text means that nothing is known."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def first_characters(count: int) -> Callable[[Any], Any]:
+    """For `BeforeValidator`: keeps the first characters of a text, such as the calendar date of a date-time."""
+    return lambda value: value[:count] if isinstance(value, str) else value
