@@ -1,0 +1,50 @@
+"""A call once its parameters are read: what an adapter may know of the question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """Who is asked about, why and for whom.
+
+    `values` are the read parameters by name. `user_id` is the caller's uid, `request_id` a UUID, `today` the date in
+    Paris, `base` the public address of the gateway for absolute links (without a final slash). `document` is the link
+    to the kept document, where the endpoint has one. `redirected_from` holds the identifiers asked before a provider
+    pointed to others.
+    """
+
+    values: Mapping[str, Any]
+    context: str
+    object: str
+    recipient: str
+    user_id: str
+    request_id: str
+    today: date
+    base: str
+    document: str | None = None
+    redirected_from: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a parameter; None where an optional one was not given."""
+        return self.values.get(name)
+
+    @property
+    def siren(self) -> str:
+        """The SIREN asked; the first nine digits of the SIRET where that was asked."""
+        return str(self.values["siren"] if "siren" in self.values else self.values["siret"][:9])
+
+    @property
+    def siret(self) -> str:
+        """The SIRET asked."""
+        return str(self.values["siret"])
+
+    def asking(self, **values: Any) -> "Call":
+        """The same question about another identifier, remembering the first."""
+        return replace(self, values={**self.values, **values}, redirected_from=self.values)
+
+    def with_document(self, link: str | None) -> "Call":
+        """The same question, with the link to the document that was kept."""
+        return replace(self, document=link)

@@ -1,0 +1,210 @@
+"""The declarations an adapter is made of: `Provider`, `Endpoint`, `Document`, `Ping`. Values, without behaviour."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import time, timedelta
+from functools import cached_property
+from typing import Any, Protocol, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from config.quotas import Group
+from config.settings import MaintenanceWindow
+from providers.base.cachetime import Cache
+from providers.base.call import Call
+from providers.base.exchange import Reply, Request, Unreadable
+from providers.base.failures import COMMON, Rule
+from providers.base.models import Answer
+from providers.base.parameters import BY_NAME, Parameter
+
+DEFAULT_TIMEOUT = timedelta(seconds=10)
+
+
+class Authentication(Protocol):
+    """How a provider lets the gateway in. `upstream` makes the calls this may need."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the provider's settings without which it cannot let us in."""
+
+    async def headers(self, access: Any) -> Mapping[str, str]:
+        """Headers of a data call."""
+
+    async def renew(self, access: Any, refused: Mapping[str, str]) -> Mapping[str, str] | None:
+        """Other headers, after a call made with those was refused; None where nothing else can be tried."""
+
+
+def daily(start: str, end: str) -> MaintenanceWindow:
+    """A window of each day, Paris time, bounds included: `daily("01:00", "02:00")`."""
+    return MaintenanceWindow(start=time.fromisoformat(start), end=time.fromisoformat(end))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A connection to a provider: who it is, where, and how it is spoken to.
+
+    `code` is the first two digits of its errors, `name` what callers read in their meta. A second host or protocol of
+    one provider is a second value with the same slug.
+    """
+
+    slug: str
+    code: str
+    name: str
+    base_url: str
+    token_url: str = ""
+    authentication: Authentication | None = None
+    headers: Callable[[Call], Mapping[str, str]] = lambda call: {}
+    connect_timeout: timedelta = DEFAULT_TIMEOUT
+    read_timeout: timedelta = DEFAULT_TIMEOUT
+    maintenance: tuple[MaintenanceWindow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A file in a provider's answer: how it is taken out of the reply, and what it is called when kept.
+
+    `content` raises ProviderFailed (051) where the bytes cannot be read. `absent` says that this reply brings none.
+    """
+
+    name: str
+    mime: str = "application/pdf"
+    content: Callable[[Reply], bytes] = lambda reply: reply.body
+    absent: Callable[[Reply], bool] = lambda reply: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One operation of the contract, and all its rules.
+
+    `wire` is a model, or a function of the reply where the wire is not JSON. `normalise` makes the answer from what was
+    read; its return annotation is the 200 body of the contract. `failures` are tried in order, after `common`; an
+    answer that none matches and whose status is not in `success` is unknown (999). `accumulates`: all wrong parameters
+    are reported together. `key` is shared by the versions of one endpoint (quota of its own, ping).
+    """
+
+    operation_id: str
+    path: str
+    title: str
+    description: str
+    tag: str
+    scopes: frozenset[str]
+    quota: Group
+    cache: Cache | None
+    provider: Provider
+    request: Callable[[Call], Request]
+    wire: type[Any] | Callable[[Reply], Any]
+    normalise: Callable[[Any, Call], Answer]
+    failures: tuple[Rule, ...] = ()
+    common: tuple[Rule, ...] = COMMON
+    success: frozenset[int] | None = frozenset({200})
+    parameters: tuple[Parameter, ...] = ()
+    accumulates: bool = False
+    document: Document | None = None
+    follow: Callable[[Call, Reply], Call] | None = None
+    legal_block: bool = False
+    deprecated: bool = False
+    key: str = ""
+
+    @cached_property
+    def answer_model(self) -> type[Answer]:
+        """The model of the 200 body."""
+        model: type[Answer] = get_type_hints(self.normalise)["return"]
+        return model
+
+    @cached_property
+    def all_parameters(self) -> tuple[Parameter, ...]:
+        """Those of the path in their order, then the optional ones."""
+        told = {parameter.name: parameter for parameter in self.parameters}
+        names = re.findall(r"\{(\w+)\}", self.path)
+        in_path = tuple(told.get(name) or BY_NAME[name] for name in names)
+        return in_path + tuple(parameter for parameter in self.parameters if parameter.name not in names)
+
+    @cached_property
+    def version(self) -> str:
+        """`v3`, `v4`…"""
+        return self.path.split("/")[1]
+
+    @cached_property
+    def quota_name(self) -> str:
+        """The counter it draws on: the group's, or one of its own that its versions share."""
+        return self.quota.name if self.quota.shared else f"{self.quota.name}:{self.key or _unversioned(self.path)}"
+
+    def read(self, reply: Reply) -> Any:
+        """The reply as the wire model. Raises Unreadable."""
+        if not isinstance(self.wire, type):
+            return self.wire(reply)
+        try:
+            return _adapter(self.wire).validate_json(reply.body)
+        except ValidationError as error:
+            places = sorted({".".join(map(str, detail["loc"])) or "(body)" for detail in error.errors()})
+            raise Unreadable(f"not the expected shape at {', '.join(places[:5])}") from None
+
+    def but(self, **changes: Any) -> "Endpoint":
+        """The next version, told as a difference."""
+        return replace(self, **changes)
+
+
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(model: type[Any]) -> TypeAdapter[Any]:
+    if model not in _adapters:
+        _adapters[model] = TypeAdapter(model)
+    return _adapters[model]
+
+
+def _unversioned(path: str) -> str:
+    return path.split("/", 2)[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retriever:
+    """A ping that asks for a real resource: `/ping/…` is ok if it answers. `accepts` looks at the answer's data."""
+
+    endpoint: Endpoint
+    identifiers: Mapping[str, str]
+    accepts: Callable[[Any], bool] = lambda answer: True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecentTraffic:
+    """A ping drawn from the last ten minutes of calls. `ignored` statuses say nothing of the provider."""
+
+    endpoints: tuple[Endpoint, ...]
+    ignored: frozenset[int] = frozenset({401, 403, 422})
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthThenRatio:
+    """A ping that asks the provider's own health page, then looks at the share of 503 and 504 in recent traffic."""
+
+    request: Request
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ping:
+    """A provider's health as `/ping/{path}` tells it. `name` is that of the status page; an ok is kept `minutes`."""
+
+    path: str
+    name: str
+    provider: Provider
+    driver: Retriever | RecentTraffic | HealthThenRatio
+    minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """Everything a provider's folder gives: its endpoints, its pings, and the connections they use."""
+
+    slug: str
+    title: str
+    endpoints: tuple[Endpoint, ...]
+    pings: tuple[Ping, ...] = ()
+
+    @cached_property
+    def providers(self) -> tuple[Provider, ...]:
+        """The distinct connections."""
+        found: dict[int, Provider] = {id(e.provider): e.provider for e in self.endpoints}
+        return tuple(found.values())
