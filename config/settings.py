@@ -124,8 +124,7 @@ class AuditSettings(Branch):
     retention_months: int = Field(36, ge=1)
     """Months a record is kept before its partition may be dropped."""
     durability: Literal["disk", "kernel"] = "disk"
-    """When an answer may leave: `disk` once its record is synchronised to the disk (survives a power cut), `kernel`
-    once the kernel has it (survives the death of the process)."""
+    """When an answer may leave: `disk` once its record is on the disk (survives a power cut), `kernel` once the kernel has it (survives the death of the process)."""
     segment_bytes: int = Field(4 * 1024 * 1024, gt=0)
     """Size at which a spool segment is closed."""
     ship_every_seconds: float = Field(0.5, gt=0)

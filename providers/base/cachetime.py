@@ -37,7 +37,7 @@ class Cache:
         return Cache(_next_month, "jusqu'à la fin du mois", key_parameters)
 
     def seconds(self, now: datetime) -> int:
-        """Seconds left from `now` (Paris time); both sides are compared as instants, so that a change of hour counts."""
+        """Seconds left from `now` (Paris time), compared as instants, so that a change of hour counts."""
         return max(1, int(self.ends(now).timestamp() - now.timestamp()))
 
 

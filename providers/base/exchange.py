@@ -10,7 +10,10 @@ import orjson
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A call to make. `path` is appended to the provider's base URL unless it is a full URL; None query values are left out."""
+    """A call to make.
+
+    `path` is appended to the provider's base URL unless it is a full URL; query values that are None are left out.
+    """
 
     method: str
     path: str

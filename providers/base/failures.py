@@ -119,14 +119,14 @@ class Failure:
         "006",
         502,
         "Accès refusé par le fournisseur",
-        "L'accès de la passerelle à ce fournisseur n'est pas configuré ou n'est plus accepté. L'exploitant doit y remédier.",
+        "L'accès de la passerelle à ce fournisseur n'est pas configuré, ou n'est plus accepté.",
         tracked=True,
     )
     RATE_LIMITED = Kind(
         "008",
         502,
         "Fournisseur saturé",
-        "Le fournisseur de données limite pour l'instant les appels de la passerelle. Renouvelez votre appel plus tard.",
+        "Le fournisseur de données limite les appels de la passerelle. Renouvelez votre appel plus tard.",
     )
     CERTIFICATE = Kind(
         "009",
@@ -172,7 +172,7 @@ class Failure:
         "999",
         502,
         "Réponse inconnue du fournisseur",
-        "La réponse du fournisseur de données n'est pas de celles que la passerelle sait lire. L'exploitant en est averti.",
+        "La réponse du fournisseur de données n'a pas pu être lue. L'exploitant de la passerelle en est averti.",
         tracked=True,
     )
 

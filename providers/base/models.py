@@ -1,4 +1,4 @@
-"""The two kinds of models an adapter writes: what a provider sends (`Wire`) and what the contract promises (`Contract`)."""
+"""The models an adapter writes: what a provider sends (`Wire`), and what the contract promises (`Contract`)."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
@@ -30,7 +30,7 @@ M = TypeVar("M", bound=Contract)
 
 
 class Single(Contract, Generic[D, L, M]):
-    """The official envelope of one resource (behaviours §3.1). An adapter names its own: `Single[Adresse, Liens, Meta]`."""
+    """The official envelope of one resource (behaviours §3.1), such as `Single[Adresse, Liens, Meta]`."""
 
     data: D
     links: L
@@ -38,7 +38,7 @@ class Single(Contract, Generic[D, L, M]):
 
 
 class Collection(Contract, Generic[D, L, M]):
-    """The official envelope of a list: each item is an envelope of its own. `L` are links of the item, `M` the list's meta."""
+    """The official envelope of a list: each item is an envelope too. `L`: links of an item; `M`: meta of the list."""
 
     data: list[Single[D, L, Empty]]
     meta: M

@@ -47,7 +47,7 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WrongParameter(Exception):  # noqa: N818  it is a refusal, told to the caller
+class WrongParameter(Exception):
     """A parameter that cannot be read."""
 
     format: Format

@@ -1,0 +1,8 @@
+"""The providers, one folder each. This list is the only place that names them all."""
+
+from providers import dgfip
+from providers.base import Adapter, Endpoint
+
+ADAPTERS: tuple[Adapter, ...] = (dgfip.ADAPTER,)
+
+ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for adapter in ADAPTERS for endpoint in adapter.endpoints)

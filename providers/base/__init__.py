@@ -1,0 +1,59 @@
+"""The core on which adapters stand: declarations, models, kinds of failures, and the upstream that carries them out."""
+
+from providers.base.access import OAuth2
+from providers.base.cachetime import Cache
+from providers.base.call import Call
+from providers.base.endpoint import (
+    Adapter,
+    Document,
+    Endpoint,
+    HealthThenRatio,
+    Ping,
+    Provider,
+    RecentTraffic,
+    Retriever,
+    daily,
+)
+from providers.base.exchange import Get, Post, Reply, Request, Unreadable
+from providers.base.failures import COMMON, PERIMETER, Failure, Kind, ProviderFailed, Rule
+from providers.base.models import EMPTY, Collection, Contract, Empty, OneOrMany, Single, Wire, blank_to_none
+from providers.base.parameters import Formats, Parameter
+from providers.base.upstream import Upstream, serialise
+
+__all__ = [
+    "COMMON",
+    "EMPTY",
+    "PERIMETER",
+    "Adapter",
+    "Cache",
+    "Call",
+    "Collection",
+    "Contract",
+    "Document",
+    "Empty",
+    "Endpoint",
+    "Failure",
+    "Formats",
+    "Get",
+    "HealthThenRatio",
+    "Kind",
+    "OAuth2",
+    "OneOrMany",
+    "Parameter",
+    "Ping",
+    "Post",
+    "Provider",
+    "ProviderFailed",
+    "RecentTraffic",
+    "Reply",
+    "Request",
+    "Retriever",
+    "Rule",
+    "Single",
+    "Unreadable",
+    "Upstream",
+    "Wire",
+    "blank_to_none",
+    "daily",
+    "serialise",
+]

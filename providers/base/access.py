@@ -1,0 +1,109 @@
+"""Access tokens of providers: OAuth2 grants, cached for all workers, renewed by one of them at a time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import stamina
+
+from config.settings import ProviderSettings
+from providers.base.endpoint import Provider
+from providers.base.exchange import Reply, Request
+from providers.base.failures import COMMON, Failure, ProviderFailed
+from providers.base.vault import Vault
+
+LOGIN_ATTEMPTS = 5
+PAUSE_SECONDS = 0.2
+MARGIN_SECONDS = 10
+"""A token is dropped that long before it expires (behaviours §6.2)."""
+
+
+class Access(Protocol):
+    """What an authentication may use: the provider, its settings, the vault, and one way to send a request."""
+
+    provider: Provider
+    settings: ProviderSettings
+    vault: Vault
+
+    def secret(self, name: str) -> str:
+        """A credential by the name of its setting. Raises ProviderFailed (006) where it is not set."""
+
+    async def send(self, request: Request) -> Reply:
+        """Send without authentication."""
+
+
+class _NotJson(Exception):
+    """A token endpoint that answered something else: asked again, a few times."""
+
+
+@dataclass(frozen=True)
+class OAuth2:
+    """A token asked with a form, whose fields are told by `form`; each value of `secrets` names a setting.
+
+    `renewed_on` are the statuses of a data call at which the token is dropped and asked again, once.
+    """
+
+    fields: Mapping[str, str]
+    secrets: Mapping[str, str]
+    renewed_on: tuple[int, ...] = ()
+    header: Callable[[str], Mapping[str, str]] = lambda token: {"authorization": f"Bearer {token}"}
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The credentials it needs."""
+        return tuple(self.secrets.values())
+
+    async def headers(self, access: Access) -> Mapping[str, str]:
+        """The header that carries the token."""
+        name = self._name(access)
+        token = await access.vault.get(name)
+        if token is None:
+            token = await access.vault.once(name, lambda: self._login(access, retried=(_NotJson,)))
+        return self.header(token.decode())
+
+    async def renew(self, access: Access, refused: Mapping[str, str]) -> Mapping[str, str] | None:
+        """A token that another caller has got since, else a new one, for which several logins are tried."""
+        value = next(iter(refused.values())).removeprefix("Bearer ").encode()
+        try:
+            token = await access.vault.once(
+                self._name(access), lambda: self._login(access, retried=(_NotJson, ProviderFailed)), other_than=value
+            )
+        except ProviderFailed:
+            return None
+        return self.header(token.decode())
+
+    @staticmethod
+    def _name(access: Access) -> str:
+        return f"access:{access.provider.slug}:{access.provider.token_url}"
+
+    async def _login(self, access: Access, *, retried: tuple[type[Exception], ...]) -> tuple[bytes, int]:
+        form = {**self.fields, **{name: access.secret(setting) for name, setting in self.secrets.items()}}
+        request = Request(method="POST", path=access.provider.token_url, form=form)
+        try:
+            async for attempt in stamina.retry_context(
+                on=retried, attempts=LOGIN_ATTEMPTS, wait_initial=PAUSE_SECONDS, wait_max=PAUSE_SECONDS, wait_jitter=0
+            ):
+                with attempt:
+                    return self._token(await access.send(request))
+        except _NotJson:
+            raise Failure.UNKNOWN.because() from None
+        raise AssertionError("a retry context ends by a return or an exception")
+
+    @staticmethod
+    def _token(reply: Reply) -> tuple[bytes, int]:
+        for rule in COMMON:
+            if failed := rule.judge(reply):
+                raise failed
+        if not reply.is_json:
+            raise _NotJson
+        token, lasting = reply.find("access_token"), reply.find("expires_in")
+        if not isinstance(token, str) or not token:
+            raise Failure.UNKNOWN.because()
+        return token.encode(), max(0, _seconds(lasting) - MARGIN_SECONDS)
+
+
+def _seconds(lasting: Any) -> int:
+    try:
+        return int(lasting)
+    except (TypeError, ValueError):
+        return 0

@@ -1,0 +1,330 @@
+"""The miss path, top to bottom: from a question to a provider's answer in the form of the contract.
+
+`Upstream.fetch` is the second and last file a newcomer must read: maintenance → breaker → bulkhead → deadline → call →
+failure rules → wire model → document → `normalise`.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+import filetype
+import httpx
+import structlog
+
+from config.settings import ProviderSettings, UpstreamSettings
+from providers.base import windows
+from providers.base.breaker import Breaker
+from providers.base.call import Call
+from providers.base.endpoint import Endpoint, Provider
+from providers.base.exchange import Reply, Request, Unreadable
+from providers.base.failures import REDIRECTS, Failure, Kind, ProviderFailed
+from providers.base.models import Answer
+from providers.base.vault import DocumentStore, Vault
+
+log = structlog.get_logger()
+
+TLS_ATTEMPTS = 3
+"""A TLS connection cut short is tried that many times in all (behaviours §6.4)."""
+
+NETWORK = Kind(
+    "501", 502, "Erreur réseau", "Le réseau de la passerelle ne répond pas. Renouvelez votre appel.", 10, False, True
+)
+"""Told as 00501: the failure is nobody's in particular."""
+
+CLOUDED = frozenset({"000", "001", "002", "004", "008", "009", "999", "501"})
+"""Failures that speak against a provider's health, and open its breaker."""
+
+
+class _CutShort(Exception):
+    """A TLS connection that ended before its time."""
+
+
+@dataclass(eq=False)
+class _Line:
+    """What a worker holds of one provider: its breaker and the calls it has in flight."""
+
+    breaker: Breaker
+    slots: asyncio.Semaphore
+
+
+@dataclass(frozen=True)
+class Access:
+    """What an authentication may use of the upstream, for one provider."""
+
+    upstream: "Upstream"
+    provider: Provider
+    settings: ProviderSettings
+    vault: Vault
+
+    def secret(self, name: str) -> str:
+        """A credential. Under an override no real provider is reached, so that a stand-in will do."""
+        value = getattr(self.settings, name)
+        if value is not None:
+            return value if isinstance(value, str) else str(value.get_secret_value())
+        if self.upstream.settings.override is not None:
+            return "stand-in"
+        log.error("provider_credential_missing", provider=self.provider.slug, setting=name)
+        raise Failure.AUTHENTICATION.because()
+
+    async def send(self, request: Request) -> Reply:
+        """Send without authentication."""
+        return await self.upstream.send(self.provider, request, {})
+
+
+class Upstream:
+    """All traffic to providers: one client, a breaker and a bulkhead for each provider."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        settings: UpstreamSettings,
+        providers: Mapping[str, ProviderSettings],
+        vault: Vault,
+        documents: DocumentStore,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`now` gives the moment in Paris time. The client is closed by whoever made it."""
+        self.client = client
+        self.settings = settings
+        self._providers = providers
+        self._vault = vault
+        self._documents = documents
+        self._now = now
+        self._lines: dict[str, _Line] = {}
+        self._override = str(settings.override).rstrip("/") if settings.override else None
+
+    async def fetch(self, endpoint: Endpoint, call: Call) -> Answer:
+        """The answer of the contract. Raises ProviderFailed; nothing else gets out."""
+        provider = endpoint.provider
+        self._check_maintenance(provider)
+        line = self._line(provider)
+        if self._has_breaker(provider) and not line.breaker.lets_through():
+            raise Failure.UNAVAILABLE.because(retry_in=line.breaker.seconds_left())
+        try:
+            async with asyncio.timeout(self.settings.deadline_seconds), line.slots:
+                answer = await self._answer(endpoint, call)
+        except TimeoutError:
+            line.breaker.learn(failed=True)
+            raise Failure.TIMEOUT.because() from None
+        except ProviderFailed as failure:
+            line.breaker.learn(failed=failure.kind.code in CLOUDED)
+            raise
+        except BaseException:
+            line.breaker.forget_probe()
+            raise
+        line.breaker.learn(failed=False)
+        return answer
+
+    def states(self) -> dict[str, str]:
+        """The breakers of this worker, by provider."""
+        return {slug: line.breaker.state for slug, line in self._lines.items()}
+
+    async def health(self, provider: Provider, request: Request) -> Reply:
+        """An authenticated call of a ping, outside breaker and bulkhead. Raises ProviderFailed."""
+        access = Access(self, provider, self._settings(provider), self._vault)
+        headers = await provider.authentication.headers(access) if provider.authentication else {}
+        return await self.send(provider, request, headers)
+
+    def maintenance_left(self, provider: Provider) -> int | None:
+        """Seconds until the end of the provider's maintenance, None outside one."""
+        if not self.settings.maintenance:
+            return None
+        told = self._settings(provider).maintenance
+        return windows.seconds_left(provider.maintenance if told is None else told, self._now())
+
+    # The steps, in their order.
+
+    def _check_maintenance(self, provider: Provider) -> None:
+        if (left := self.maintenance_left(provider)) is not None:
+            raise Failure.MAINTENANCE.because(retry_in=left)
+
+    async def _answer(self, endpoint: Endpoint, call: Call) -> Answer:
+        reply = await self._ask(endpoint, call)
+        if endpoint.follow is not None and reply.status in REDIRECTS:
+            call = endpoint.follow(call, reply)
+            reply = await self._ask(endpoint, call)
+        if endpoint.document is None:
+            return self._interpret(endpoint, call, reply)
+        # Reading a PDF takes milliseconds of CPU: not on the loop.
+        await asyncio.to_thread(self._judge, endpoint, reply)
+        call = call.with_document(await self._keep(endpoint, reply))
+        return await asyncio.to_thread(self._read, endpoint, call, reply)
+
+    async def _ask(self, endpoint: Endpoint, call: Call) -> Reply:
+        provider = endpoint.provider
+        request = endpoint.request(call)
+        fixed = provider.headers(call)
+        if provider.authentication is None:
+            return await self.send(provider, request, fixed)
+        access = Access(self, provider, self._settings(provider), self._vault)
+        headers = await provider.authentication.headers(access)
+        reply = await self.send(provider, request, {**fixed, **headers})
+        if reply.status in getattr(provider.authentication, "renewed_on", ()):
+            renewed = await provider.authentication.renew(access, headers)
+            if renewed is not None:
+                reply = await self.send(provider, request, {**fixed, **renewed})
+        return reply
+
+    def _interpret(self, endpoint: Endpoint, call: Call, reply: Reply) -> Answer:
+        self._judge(endpoint, reply)
+        return self._read(endpoint, call, reply)
+
+    def _judge(self, endpoint: Endpoint, reply: Reply) -> None:
+        for rule in (*endpoint.common, *endpoint.failures):
+            if failed := rule.judge(reply):
+                raise failed
+        if endpoint.success is not None and reply.status not in endpoint.success:
+            raise self._unknown(endpoint, f"status {reply.status}")
+
+    async def _keep(self, endpoint: Endpoint, reply: Reply) -> str | None:
+        document = endpoint.document
+        if document is None or document.absent(reply):
+            return None
+        content = document.content(reply)
+        if not content:
+            raise Failure.FILE_EMPTY.because()
+        found = filetype.guess(content)
+        if found is None or found.mime != document.mime:
+            raise Failure.FILE_TYPE.because()
+        return await self._documents.keep(content, document.name, document.mime)
+
+    def _read(self, endpoint: Endpoint, call: Call, reply: Reply) -> Answer:
+        try:
+            return endpoint.normalise(endpoint.read(reply), call)
+        except Unreadable as reason:
+            raise self._unknown(endpoint, str(reason)) from None
+        except ProviderFailed:
+            raise
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            # A wire that its model let through and that the mapping cannot take is still the provider's doing.
+            log.exception("provider_answer_not_mapped", operation_id=endpoint.operation_id)
+            raise Failure.UNKNOWN.because() from error
+
+    @staticmethod
+    def _unknown(endpoint: Endpoint, reason: str) -> ProviderFailed:
+        log.warning("provider_answer_unknown", operation_id=endpoint.operation_id, reason=reason)
+        return Failure.UNKNOWN.because()
+
+    # One request on the wire.
+
+    async def send(self, provider: Provider, request: Request, headers: Mapping[str, str]) -> Reply:
+        """Send one request, within the provider's timeouts and the size cap. Raises ProviderFailed."""
+        prepared = self.client.build_request(
+            request.method,
+            self._url(provider, request),
+            headers={**headers, **request.headers},
+            json=request.json,
+            data=request.form,
+            content=request.content,
+            timeout=self._timeout(provider),
+        )
+        for attempt in range(1, TLS_ATTEMPTS + 1):
+            try:
+                return await self._exchange(prepared)
+            except _CutShort:
+                if attempt == TLS_ATTEMPTS:
+                    raise Failure.UNAVAILABLE.because() from None
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _exchange(self, prepared: httpx.Request) -> Reply:
+        try:
+            reply = await self.client.send(prepared, stream=True, follow_redirects=False)
+            try:
+                body = bytearray()
+                async for chunk in reply.aiter_bytes(65536):
+                    body += chunk
+                    if len(body) > self.settings.max_body_bytes:
+                        raise Failure.INTERNAL.because()
+                return Reply(reply.status_code, reply.headers, bytes(body))
+            finally:
+                await reply.aclose()
+        except httpx.HTTPError as error:
+            raise translate(error) from error
+        except (httpx.InvalidURL, httpx.StreamError) as error:
+            raise Failure.UNKNOWN.because() from error
+
+    def _url(self, provider: Provider, request: Request) -> str:
+        told = self._settings(provider)
+        if request.path == provider.token_url and told.token_url:
+            url = str(told.token_url)
+        elif request.path.startswith("https://"):
+            url = request.path
+        else:
+            base = str(told.base_url) if told.base_url else provider.base_url
+            url = base.rstrip("/") + request.path
+        query = "&".join(
+            f"{quote(name, safe='')}={quote(str(value), safe='')}"
+            for name, value in request.query.items()
+            if value is not None
+        )
+        if query:
+            url = f"{url}?{query}"
+        if self._override is None:
+            return url
+        parts = urlsplit(url)
+        return f"{self._override}/{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}"
+
+    def _timeout(self, provider: Provider) -> httpx.Timeout:
+        told = self._settings(provider)
+        connect = told.connect_timeout_seconds or provider.connect_timeout.total_seconds()
+        read = told.read_timeout_seconds or provider.read_timeout.total_seconds()
+        return httpx.Timeout(read, connect=connect)
+
+    def _settings(self, provider: Provider) -> ProviderSettings:
+        return self._providers.get(provider.slug) or _NOTHING_TOLD
+
+    def _has_breaker(self, provider: Provider) -> bool:
+        return self.settings.breaker and self._settings(provider).breaker
+
+    def _line(self, provider: Provider) -> _Line:
+        if provider.slug not in self._lines:
+            clock = asyncio.get_running_loop().time
+            self._lines[provider.slug] = _Line(Breaker(clock), asyncio.Semaphore(self.settings.concurrency))
+        return self._lines[provider.slug]
+
+
+_NOTHING_TOLD = ProviderSettings()
+
+
+def translate(error: httpx.HTTPError) -> Exception:
+    """The failure that stands for an error of the HTTP client (behaviours §4.3, §6.4)."""
+    causes = list(_chain(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Failure.CERTIFICATE.because()
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Failure.DNS.because()
+    if any("UNEXPECTED_EOF" in str(cause) for cause in causes if isinstance(cause, ssl.SSLError)):
+        return _CutShort()
+    if any(getattr(cause, "errno", None) in _NO_NETWORK for cause in causes if isinstance(cause, OSError)):
+        return ProviderFailed(NETWORK)
+    match error:
+        case httpx.TimeoutException() | httpx.RemoteProtocolError():
+            return Failure.TIMEOUT.because()
+        case httpx.NetworkError() | httpx.ProxyError():
+            return Failure.UNAVAILABLE.because()
+        case httpx.DecodingError():
+            return Failure.UNKNOWN.because()
+        case _:
+            return Failure.UNAVAILABLE.because()
+
+
+_NO_NETWORK = frozenset({100, 101})  # ENETDOWN, ENETUNREACH
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        nested = getattr(error, "os_error", None)
+        if isinstance(nested, BaseException):
+            yield nested
+        error = error.__cause__ or error.__context__
+
+
+def serialise(answer: Answer) -> bytes:
+    """The answer as the JSON of the contract: every key present, nulls kept."""
+    return answer.model_dump_json().encode()
