@@ -1,0 +1,1 @@
+"""The HTTP face: pipeline, authentication, errors, cache, documents, health, server, command line."""

@@ -1,0 +1,98 @@
+"""The PostgreSQL database: a pool of connections to it, and the state of its schema."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+MIGRATION_LOCK = 0x0C7201
+"""The advisory lock under which one process migrates while the others wait."""
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:  # asyncpg's classes take no parameter at run time
+    Pool = asyncpg.Pool
+
+
+async def open_pool(
+    url: str,
+    *,
+    min_size: int = 0,
+    max_size: int = 10,
+    command_timeout: float | None = 10.0,
+    connect_timeout: float = 3.0,
+) -> Pool:
+    """A pool of connections; with `min_size=0` it opens even while PostgreSQL is away, and connects at first use."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=min_size,
+        max_size=max_size,
+        command_timeout=command_timeout,
+        timeout=connect_timeout,
+        server_settings={"application_name": "octroi", "timezone": "UTC"},
+    )
+    await pool
+    return pool
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Where the schema is, and where this version of Octroi wants it."""
+
+    current: str | None
+    wanted: str
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether `octroi db migrate` must run first.
+
+        A revision unknown here is the work of a newer version, whose schema this one can still use.
+        """
+        return self.current != self.wanted and (self.current is None or self.current in _revisions())
+
+
+async def schema_state(pool: Pool) -> SchemaState:
+    """Compare the schema with what this version wants."""
+    try:
+        current = await pool.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        current = None
+    return SchemaState(current, _revisions()[0])
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema to what this version wants, in one transaction; several processes may ask at once."""
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Every revision known here, newest first."""
+    return tuple(step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions())
