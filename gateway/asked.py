@@ -1,0 +1,59 @@
+"""What is asked and what is answered: the two values between which the pipeline stands, free of any framework."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import parse_qsl
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request. `address` is the client's, as the trusted-proxy rule gives it; `request_id` a UUID. `path` is
+    decoded, `raw_path` as it stands in the request line.
+
+    `authorization` holds every Authorization header. `at` is the epoch second at which it came.
+    """
+
+    method: str
+    path: str
+    raw_path: bytes
+    query: bytes
+    headers: Headers
+    address: str
+    request_id: str
+    at: float
+    authorization: list[bytes] = field(default_factory=list)
+    api_key: bytes = b""
+    accept: bytes = b""
+    content_type: bytes = b""
+    user_agent: bytes = b""
+    no_cache: bool = False
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query's parameters; the last of a name wins. Not to be changed: the value is shared."""
+        return parse_query(self.query)
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer: status, headers, body. Status 0 is silence: the connection is closed without a byte."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+SILENCE = Answer(0, [], b"")
+
+
+@lru_cache(maxsize=8192)
+def parse_query(query: bytes) -> dict[str, str]:
+    """The parameters of a query string. Never fails: what cannot be read is left out."""
+    try:
+        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=200, errors="replace"))
+    except ValueError:
+        return {}

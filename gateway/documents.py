@@ -1,0 +1,146 @@
+"""Documents of providers: kept sealed in an object store, and reached through links that cannot be guessed.
+
+An answer is kept with a mark in the place of each link; a link of its own is drawn for every answer given, so that no
+caller's link is served to another, and each lives its whole announced life (behaviours §9, trap 15.6).
+"""
+
+import asyncio
+import re
+import secrets
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import obstore
+import orjson
+import structlog
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from config.clock import Clock
+from config.settings import DocumentSettings
+from gateway.sealed import Broken, Seal
+from providers.base import Kind, ProviderFailed
+from ratelimit.link import Link, RedisUnavailable
+
+log = structlog.get_logger()
+
+LONGEST_CACHE = timedelta(hours=32)
+"""An answer may be served from the cache that long, and its document must outlive the last link drawn from it."""
+
+STORAGE = Kind(
+    "502",
+    502,
+    "Stockage des documents indisponible",
+    "Le document a été obtenu mais n'a pas pu être conservé. Renouvelez votre appel.",
+    retry_in=10,
+    names_provider=False,
+    tracked=True,
+    nobodys=True,
+)
+
+_MARK = re.compile(rb"octroi-document:([0-9]+-[0-9a-f]{40}-[A-Za-z0-9._-]+)")
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document to be served."""
+
+    name: str
+    mime: str
+    content: bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The content, in slices that leave the loop to others."""
+        for start in range(0, len(self.content), _CHUNK):
+            yield self.content[start : start + _CHUNK]
+
+
+class Documents:
+    """Implements `providers.base.vault.DocumentStore`, and serves what it keeps."""
+
+    def __init__(
+        self, store: ObjectStore, link: Link, seal: Seal, settings: DocumentSettings, clock: Clock, base: str
+    ) -> None:
+        """`base` is the public address of the gateway, without a final slash."""
+        self._store = store
+        self._link = link
+        self._seal = seal
+        self._lifetime = settings.lifetime_seconds
+        self._clock = clock
+        self._base = base
+
+    async def keep(self, content: bytes, name: str, mime: str) -> str:
+        """Keep a document; gives the mark that stands for its link. Raises ProviderFailed (00502)."""
+        key = f"{int(self._clock())}-{secrets.token_hex(20)}-{name}"
+        packed = len(mime).to_bytes(1, "big") + mime.encode() + content
+        sealed = await asyncio.to_thread(self._seal.seal, packed, key.encode())
+        try:
+            await obstore.put_async(self._store, key, sealed)
+        except (BaseError, OSError) as error:
+            log.error("document_not_kept", reason=type(error).__name__)
+            raise ProviderFailed(STORAGE) from error
+        return f"octroi-document:{key}"
+
+    async def with_links(self, body: bytes) -> bytes:
+        """The body with a new link in the place of each mark. Raises ProviderFailed (00502)."""
+        marks = set(_MARK.findall(body))
+        drawn = dict(zip(marks, await asyncio.gather(*(self._draw(mark.decode()) for mark in marks)), strict=True))
+        return _MARK.sub(lambda found: drawn[found[1]], body)
+
+    async def open(self, link: str) -> Document | None:
+        """The document behind a link; None where the link is unknown or its life is over. Raises ProviderFailed."""
+        name = _link_key(link)
+        try:
+            sealed = await self._link.send(name, b"GET", name)
+        except RedisUnavailable as error:
+            raise ProviderFailed(STORAGE) from error
+        if not isinstance(sealed, bytes):
+            return None
+        try:
+            key = orjson.loads(self._seal.open(sealed, name))["key"]
+            kept = await obstore.get_async(self._store, key)
+            packed = self._seal.open(bytes(await kept.bytes_async()), key.encode())
+        except (Broken, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise ProviderFailed(STORAGE) from error
+        start = 1 + packed[0]
+        return Document(key.split("-", 2)[2], packed[1:start].decode(), packed[start:])
+
+    async def sweep(self) -> int:
+        """Delete the documents that no link can reach any more; gives their number."""
+        oldest = datetime.fromtimestamp(self._clock(), UTC) - timedelta(seconds=self._lifetime) - LONGEST_CACHE
+        swept = 0
+        async for batch in obstore.list(self._store):
+            lapsed = [entry["path"] for entry in batch if entry["last_modified"] < oldest]
+            if lapsed:
+                await obstore.delete_async(self._store, lapsed)
+                swept += len(lapsed)
+        return swept
+
+    async def _draw(self, key: str) -> bytes:
+        link = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        name = _link_key(link)
+        sealed = self._seal.seal(orjson.dumps({"key": key}), name)
+        try:
+            await self._link.send(name, b"SET", name, sealed, b"EX", self._lifetime)
+        except RedisUnavailable as error:
+            raise ProviderFailed(STORAGE) from error
+        return f"{self._base}/proxy/files/{link}/{key.split('-', 2)[2]}".encode()
+
+
+def open_store(settings: DocumentSettings, data_dir: Path) -> ObjectStore:
+    """The store that the settings name; by default a folder of the data directory, readable by us alone."""
+    if settings.store is not None:
+        return from_url(settings.store)
+    folder = data_dir / "documents"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return LocalStore(folder)
+
+
+def _link_key(link: str) -> bytes:
+    return b"octroi:{f:" + link.encode() + b"}"

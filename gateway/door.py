@@ -1,0 +1,160 @@
+"""The pure ASGI door: data requests go to the pipeline, the rest to FastAPI; each is counted by address and recorded.
+
+It stands in front of everything, so that a banned client gets no byte from any page.
+"""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from config.clock import Clock
+from gateway.asked import SILENCE, Answer, Asked
+from gateway.pipeline import Pipeline
+from ratelimit.address import Networks, client_address
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)|/ping/")
+_PAGES = re.compile(r"/(admin|proxy/files|metrics|docs)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$")
+
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Hangup(Exception):
+    """The connection is to be closed without a byte, and the server does not know how."""
+
+
+class Door:
+    """Parts the requests. `pages` serves what is not data."""
+
+    def __init__(
+        self, pipeline: Pipeline, pages: Application, trusted: Networks, clock: Clock
+    ) -> None:
+        """`trusted` are the proxies whose word on the client's address is taken."""
+        self._pipeline = pipeline
+        self._pages = pages
+        self._trusted = trusted
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        path = scope["path"]
+        if _UNCOUNTED.match(path):
+            asked = self._read(scope)
+            if self._pipeline.bans.is_banned_address(asked.address):
+                await self._hang_up(scope)
+                return
+            await self._pages(scope, receive, with_headers(send, asked))
+        elif _PAGES.match(path):
+            await self._page(scope, receive, send)
+        else:
+            await self._data(scope, send)
+
+    async def _data(self, scope: Scope, send: Send) -> None:
+        answer = await self._pipeline.answer(self._read(scope))
+        if answer is SILENCE:
+            await self._hang_up(scope)
+        else:
+            await self._send(answer, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page that is not data: admitted by address, and recorded before its first byte leaves."""
+        asked = self._read(scope)
+        visit = await self._pipeline.visit(asked)
+        if visit.refusal is SILENCE:
+            await self._hang_up(scope)
+            return
+        if visit.refusal is not None:
+            await self._send(visit.refusal, send)
+            return
+        scope.setdefault("state", {})["visit"] = visit
+
+        async def recorded(message: Message) -> None:
+            if message["type"] == "http.response.start" and not visit.is_recorded:
+                withheld = await self._pipeline.record_visit(visit, message["status"])
+                if withheld is not None:
+                    visit.refusal = withheld
+                    await self._send(withheld, send)
+                    return
+            if visit.refusal is None:
+                await send(message)
+
+        await self._pages(scope, receive, with_headers(recorded, asked))
+
+    @staticmethod
+    async def _send(answer: Answer, send: Send) -> None:
+        length = (b"content-length", b"%d" % len(answer.body))
+        await send(
+            {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length, *SECURITY]}
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _read(self, scope: Scope) -> Asked:
+        """The request as the pipeline knows it: one pass over the headers."""
+        forwarded: list[bytes] = []
+        asked = Asked(
+            method=scope["method"],
+            path=scope["path"],
+            raw_path=scope.get("raw_path") or scope["path"].encode(),
+            query=scope["query_string"],
+            headers=scope["headers"],
+            address=scope["client"][0] if scope["client"] else "",
+            request_id="",
+            at=self._clock(),
+        )
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                asked.authorization.append(value)
+            elif name == b"x-api-key":
+                asked.api_key = value
+            elif name == b"accept":
+                asked.accept = value
+            elif name == b"user-agent":
+                asked.user_agent = value
+            elif name == b"content-type":
+                asked.content_type = value
+            elif name == b"cache-control":
+                asked.no_cache = value.strip().lower() == b"no-cache"
+            elif name == b"x-forwarded-for":
+                forwarded.append(value)
+            elif name == b"x-request-id" and _UUID.fullmatch(value):
+                asked.request_id = value.decode().lower()
+        if not asked.request_id:
+            asked.request_id = str(uuid.uuid4())
+        if self._trusted:
+            asked.address = client_address(asked.address, forwarded, self._trusted)
+        return asked
+
+    @staticmethod
+    async def _hang_up(scope: Scope) -> None:
+        extension = (scope.get("extensions") or {}).get("octroi.hangup")
+        if extension is None:
+            raise Hangup
+        extension()
+
+
+def with_headers(send: Send, asked: Asked) -> Send:
+    """Adds to a page's answer the headers that all answers carry."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            named = {name for name, _ in message.get("headers", ())}
+            added = [(b"x-request-id", asked.request_id.encode()), *SECURITY]
+            message["headers"] = [*message.get("headers", ()), *((n, v) for n, v in added if n not in named)]
+        await send(message)
+
+    return sending
+

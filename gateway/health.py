@@ -1,0 +1,189 @@
+"""Health: the gateway's own, and the providers' as `/ping/…` tells it (facts of the pings, in their order).
+
+A ping answers from memory within a second at most once it has been answered; only an ok is kept, by all workers.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+import orjson
+import structlog
+
+from config.clock import PARIS, Clock
+from gateway.database import Pool
+from providers.base import Call, HealthThenRatio, Ping, ProviderFailed, RecentTraffic, Retriever, Upstream
+from providers.base.windows import seconds_left
+from ratelimit.link import Link, RedisUnavailable
+
+log = structlog.get_logger()
+
+LIMIT_SECONDS = 5.0
+RECENT = timedelta(minutes=10)
+FAILING_SHARE = 0.10
+DINUM = "13002526500013"
+"""SIRET of the recipient named in the calls that pings make."""
+PING_USER = "22222222-2222-2222-2222-222222222222"
+PING_REQUEST = "22222222-2222-4222-8222-222222222222"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a ping answers."""
+
+    status: int
+    body: bytes
+
+
+class Health:
+    """The pings of all providers."""
+
+    def __init__(
+        self,
+        pings: Sequence[Ping],
+        upstream: Upstream,
+        link: Link,
+        pool: Callable[[], Pool | None],
+        clock: Clock,
+        base: str,
+    ) -> None:
+        """`pool` gives the database, or None while it has not been reached."""
+        self._pings = {ping.path: ping for ping in pings}
+        self._upstream = upstream
+        self._link = link
+        self._pool = pool
+        self._clock = clock
+        self._base = base
+        self._asking: dict[str, asyncio.Task[Told]] = {}
+
+    def listing(self) -> list[dict[str, str]]:
+        """`/pings`."""
+        return [{"name": ping.name, "url": f"{self._base}/ping/{path}"} for path, ping in self._pings.items()]
+
+    async def ping(self, path: str) -> Told:
+        """`/ping/{path}`."""
+        ping = self._pings.get(path)
+        if ping is None:
+            return Told(404, b"{}")
+        left = self._upstream.maintenance_left(ping.provider)
+        if left is not None:
+            until = datetime.fromtimestamp(self._clock() + left, PARIS)
+            return Told(200, await self._body(path, "maintenance", until=_iso(until)))
+        kept = await self._get(_key(path))
+        if kept is not None:
+            return Told(200, kept)
+        asking = self._asking.get(path)
+        if asking is None:
+            asking = asyncio.get_running_loop().create_task(self._ask(ping))
+            self._asking[path] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(path, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, ping: Ping) -> Told:
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                status = await self._drive(ping)
+        except TimeoutError:
+            status = "bad_gateway"
+        if status == "ok":
+            await self._set(_last_ok(ping.path), self._now_text().encode(), None)
+        body = await self._body(ping.path, status)
+        if status == "ok":
+            await self._set(_key(ping.path), body, ping.minutes * 60)
+        return Told(502 if status == "bad_gateway" else 200, body)
+
+    async def _drive(self, ping: Ping) -> str:
+        match ping.driver:
+            case Retriever() as driver:
+                return await self._retrieve(driver)
+            case RecentTraffic() as driver:
+                names = [endpoint.operation_id for endpoint in driver.endpoints]
+                statuses = await self._recent(names)
+                judged = [status for status in statuses if status not in driver.ignored]
+                return "unknown" if not judged else "ok" if 200 in judged else "bad_gateway"
+            case HealthThenRatio() as driver:
+                return await self._health_then_ratio(ping, driver)
+
+    async def _retrieve(self, driver: Retriever) -> str:
+        call = Call(
+            values=dict(driver.identifiers),
+            context="ping",
+            object="ping",
+            recipient=DINUM,
+            user_id=PING_USER,
+            request_id=PING_REQUEST,
+            today=datetime.fromtimestamp(self._clock(), PARIS).date(),
+            base=self._base,
+        )
+        try:
+            answer = await self._upstream.fetch(driver.endpoint, call)
+        except ProviderFailed:
+            return "bad_gateway"
+        return "ok" if driver.accepts(answer) else "bad_gateway"
+
+    async def _health_then_ratio(self, ping: Ping, driver: HealthThenRatio) -> str:
+        try:
+            reply = await self._upstream.health(ping.provider, driver.request)
+        except ProviderFailed:
+            return "bad_gateway"
+        if reply.status != 200:
+            return "bad_gateway"
+        lately = datetime.fromtimestamp(self._clock(), PARIS) - RECENT
+        if seconds_left(ping.provider.maintenance, lately) is not None:
+            return "ok"
+        statuses = await self._recent([driver.endpoint.operation_id])
+        failing = sum(status in (503, 504) for status in statuses)
+        return "bad_gateway" if statuses and failing >= FAILING_SHARE * len(statuses) else "ok"
+
+    async def _recent(self, operation_ids: list[str]) -> list[int]:
+        """Statuses of the last ten minutes; none where the database is away."""
+        pool = self._pool()
+        if pool is None:
+            return []
+        since = datetime.fromtimestamp(self._clock(), PARIS) - RECENT
+        try:
+            rows = await pool.fetch(
+                "SELECT status FROM audit_records WHERE at >= $1 AND operation_id = ANY($2)", since, operation_ids
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            log.warning("recent_traffic_unknown", reason=type(error).__name__)
+            return []
+        return [row["status"] for row in rows]
+
+    async def _body(self, path: str, status: str, **more: str) -> bytes:
+        now = self._now_text()
+        last_ok = (await self._get(_last_ok(path)) or now.encode()).decode()
+        return orjson.dumps({"status": status, **more, "last_update": now, "last_ok_status": last_ok})
+
+    def _now_text(self) -> str:
+        return _iso(datetime.fromtimestamp(self._clock(), PARIS))
+
+    async def _get(self, key: bytes) -> bytes | None:
+        try:
+            found = await self._link.send(key, b"GET", key)
+        except RedisUnavailable:
+            return None
+        return found if isinstance(found, bytes) else None
+
+    async def _set(self, key: bytes, value: bytes, seconds: int | None) -> None:
+        lasting = (b"EX", seconds) if seconds else ()
+        try:
+            await self._link.send(key, b"SET", key, value, *lasting)
+        except RedisUnavailable:
+            return
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _key(path: str) -> bytes:
+    return b"octroi:{ping:" + path.encode() + b"}"
+
+
+def _last_ok(path: str) -> bytes:
+    return b"octroi:{ping:" + path.encode() + b"}:last_ok"
+
+

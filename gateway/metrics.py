@@ -1,0 +1,74 @@
+"""Prometheus metrics. The hot path counts in plain dictionaries; once a second the counts are handed to the registry."""
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from providers.base import Endpoint
+
+PERIOD_SECONDS = 1.0
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder in which the workers of one gateway share their counts. To be called before the first worker."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("*.db"):
+        left.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+class Metrics:
+    """Counts of this worker. `gauges` are read at each handing over."""
+
+    def __init__(self) -> None:
+        """Counts start at nought; the registry's families are shared by all workers through files."""
+        registry = CollectorRegistry()
+        self._requests = Counter(
+            "octroi_requests", "Answers given", ["operation_id", "status", "cached"], registry=registry
+        )
+        self._duration = Histogram(
+            "octroi_request_duration_seconds", "Time to answer", ["operation_id"], buckets=BUCKETS, registry=registry
+        )
+        self._values = Gauge(
+            "octroi_worker", "State of the workers", ["what"], registry=registry, multiprocess_mode="livesum"
+        )
+        self.gauges: dict[str, Callable[[], float]] = {}
+        self._counts: defaultdict[tuple[str, int, bool], int] = defaultdict(int)
+        self._durations: defaultdict[str, list[float]] = defaultdict(list)
+
+    def count(self, endpoint: Endpoint | None, status: int, cached: bool, seconds: float) -> None:
+        """One answer, silence (0) included."""
+        name = endpoint.operation_id if endpoint is not None else "other"
+        self._counts[name, status, cached] += 1
+        self._durations[name].append(seconds)
+
+    def hand_over(self) -> None:
+        """Give the counts to the registry."""
+        counts, self._counts = self._counts, defaultdict(int)
+        durations, self._durations = self._durations, defaultdict(list)
+        for (name, status, cached), number in counts.items():
+            self._requests.labels(name, str(status), str(cached).lower()).inc(number)
+        for name, seconds in durations.items():
+            histogram = self._duration.labels(name)
+            for one in seconds:
+                histogram.observe(one)
+        for what, read in self.gauges.items():
+            self._values.labels(what).set(read())
+
+    async def run(self) -> None:
+        """Hand over, until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD_SECONDS)
+            self.hand_over()
+
+    def exposition(self) -> bytes:
+        """All workers' metrics, in Prometheus's text format."""
+        self.hand_over()
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

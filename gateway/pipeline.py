@@ -1,0 +1,422 @@
+"""One request, top to bottom: `Pipeline.answer` is the text of what refuses what, in which order.
+
+It knows no framework: it takes an `Asked` and gives an `Answer`. Facts are gathered in one round trip, decisions are
+pure (`gateway.checks`), then one call acts (`providers.base.upstream`).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+import structlog
+
+from audit.ids import Ids
+from audit.record import Record
+from audit.spool import SpoolUnavailable
+from audit.trail import Trail
+from config.clock import PARIS, Clock
+from gateway import checks
+from gateway.asked import SILENCE, Answer, Asked
+from gateway.cache import AnswerCache, Kept
+from gateway.documents import Documents
+from gateway.errors import GONE_INPI, GONE_V2, JSON, NOT_A_PAGE, TEXT, VENDOR_JSON, Refusal, Refused, provider_failure
+from gateway.metrics import Metrics
+from gateway.registry.registry import Registry, RegistryUnavailable
+from gateway.registry.state import TokenState
+from gateway.routing import NOWHERE, Found, Kind, Router
+from gateway.tokens import Claims, VerifiedTokens, find_token
+from providers.base import Call, Endpoint, ProviderFailed, Upstream, serialise
+from ratelimit.bans import Bans, block_of
+from ratelimit.limiter import Counter, IpSeen, Limiter, TokenSeen, quota_headers, retry_after
+from ratelimit.link import Link, RedisUnavailable
+
+log = structlog.get_logger()
+
+DUPLICATE_MILLISECONDS = 60_000
+"""Longest life of a duplicate guard, should its holder die (behaviours §2.1)."""
+
+_PAGES = {
+    Kind.NOWHERE: (404, NOT_A_PAGE),
+    Kind.GONE_V2: (410, GONE_V2),
+    Kind.GONE_INPI: (410, GONE_INPI),
+}
+_FALSE, _TRUE = (b"x-response-cached", b"false"), (b"x-response-cached", b"true")
+_EMPTY_EXPIRY = (b"x-cache-expires-in", b"")
+
+
+@dataclass(slots=True)
+class Turn:
+    """What becomes known of a request as it goes through the pipeline."""
+
+    asked: Asked
+    found: Found
+    block: str
+    token: bytes = b""
+    claims: Claims | None = None
+    state: TokenState | None = None
+    ip: IpSeen | None = None
+    quota: TokenSeen | None = None
+    counters: tuple[Counter, ...] = ()
+    kept: Kept | None = None
+    cached: bool = False
+    is_data: bool = False
+    codes: tuple[str, ...] = ()
+    outcome: str = "refused"
+    cache_status: bytes = b""
+
+
+class Pipeline:
+    """The order of things. Each part is handed over; nothing is looked up elsewhere."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        verified: VerifiedTokens,
+        registry: Registry,
+        limiter: Limiter,
+        bans: Bans,
+        link: Link,
+        cache: AnswerCache,
+        documents: Documents,
+        upstream: Upstream,
+        trail: Trail,
+        metrics: Metrics,
+        clock: Clock,
+        base: str,
+        query_token: bool,
+    ) -> None:
+        """`base` is the public address, without a final slash; `query_token` admits `?token=`."""
+        self.router = router
+        self.verified = verified
+        self.registry = registry
+        self.limiter = limiter
+        self.bans = bans
+        self.link = link
+        self.cache = cache
+        self.documents = documents
+        self.upstream = upstream
+        self.trail = trail
+        self.metrics = metrics
+        self.clock = clock
+        self.base = base
+        self.query_token = query_token
+        self._ids = Ids(clock)
+        self._guarded: set[bytes] = set()
+
+    async def answer(self, asked: Asked) -> Answer:
+        """The answer, once its record is durable. Never raises."""
+        turn = Turn(asked, self._find(asked), block_of(asked.address))
+        try:
+            answer = await self._decide(turn)
+        except Refusal as refusal:
+            answer = await self._refused(turn, refusal)
+        except RegistryUnavailable:
+            answer = await self._refused(turn, Refusal.of(Refused.UNAVAILABLE))
+        except Exception:
+            log.exception("pipeline_defect", request_id=asked.request_id, path=asked.path)
+            turn.outcome = "failed"
+            answer = await self._refused(turn, Refusal.of(Refused.DEFECT))
+        return await self._recorded(turn, answer)
+
+    async def _decide(self, turn: Turn) -> Answer:
+        """Any line may raise a Refusal; its codes stand beside it."""
+        asked, found = turn.asked, turn.found
+        await self._look(turn)  # the one round trip
+        if turn.ip is not None and turn.ip.is_banned:
+            return await self._silence(turn)  # not one byte
+        checks.admit(turn.state, asked)  # 401 00105 · 403 00107
+        self._check_quotas(turn)  # 429 00429
+        if found.kind in _PAGES:
+            return self._page(turn)  # 404 · 410, plain text
+        state = checks.authenticate(turn.claims, turn.state, asked.at)  # 401 00101 00103
+        if found.kind is Kind.PRIVILEGES:
+            return self._privileges(turn, state)
+        assert found.endpoint is not None
+        checks.authorise(state, found.endpoint)  # 403 00100
+        checks.well_formed(asked)  # 400 00401
+        parameters = asked.parameters
+        checks.trace(parameters)  # 422 00201 00203 00202
+        turn.is_data = True
+        endpoint = checks.version(found)  # 404 00402
+        checks.recipient(parameters)  # 422 00210
+        if turn.kept is None:
+            turn.kept = await self._fetch(turn, endpoint, state)  # 400 00401 · 422 003xx · 409 00015 · XXYYY
+        return await self._give(turn, endpoint, turn.kept)
+
+    # Gather.
+
+    def _find(self, asked: Asked) -> Found:
+        return self.router.find(asked.raw_path) if asked.method in ("GET", "HEAD") else NOWHERE
+
+    async def _look(self, turn: Turn) -> None:
+        """Ban, counters, registry state and kept answer: asked in one write, read in one reply."""
+        asked, found = turn.asked, turn.found
+        ip = self.limiter.look_at_ip(turn.block)
+        kept = None
+        turn.token = find_token(asked.authorization, asked.api_key, asked.query, self.query_token)
+        if turn.token:
+            turn.claims = self.verified.claims(turn.token)
+        if found.digest and turn.claims is not None and not asked.no_cache and found.endpoint is not None:
+            if found.endpoint.cache is not None:
+                kept = self.cache.look(self._digest(found, found.endpoint, asked))
+        token = self._ask_token(turn)
+        turn.ip = await ip
+        try:
+            if token is not None:
+                await self._learn_token(turn, token)
+        finally:
+            if kept is not None and found.endpoint is not None:
+                try:
+                    turn.kept = self.cache.read(self._digest(found, found.endpoint, asked), await kept)
+                    turn.cached = turn.kept is not None
+                except RedisUnavailable:
+                    turn.kept = None
+
+    def _digest(self, found: Found, endpoint: Endpoint, asked: Asked) -> bytes:
+        keys = endpoint.cache.key_parameters if endpoint.cache else ()
+        told = {name: asked.parameters[name] for name in keys if name in asked.parameters} if keys else {}
+        return self.router.digest(endpoint, {**found.texts, **told}) if told else found.digest
+
+    def _ask_token(self, turn: Turn) -> Awaitable[TokenSeen] | None:
+        if turn.claims is None:
+            if not turn.token or turn.found.endpoint is None:
+                return None
+            turn.counters = self._counters(turn, None)
+            digest = hashlib.blake2b(turn.token, digest_size=16).hexdigest()
+            return self.limiter.look_at_stranger(digest, turn.counters)
+        state = self.registry.known(turn.claims.jti)
+        turn.state = state
+        turn.counters = self._counters(turn, state)
+        counts = state is not None and not checks.is_revoked(state, turn.asked.at)
+        if state is not None and counts and state.allowed_networks:
+            counts = checks.is_allowed_from(state, turn.asked.address)
+        return self.limiter.look_at_token(
+            turn.claims.jti, state.version if state else 0, turn.counters if counts else ()
+        )
+
+    async def _learn_token(self, turn: Turn, seen: Awaitable[TokenSeen]) -> None:
+        """Until what the worker knows of the token is what Redis says: once, but for a change or a first time."""
+        turn.quota = await seen
+        while turn.claims is not None and not turn.quota.is_current:
+            jti = turn.claims.jti
+            if turn.quota.state is not None:
+                self.registry.remember(TokenState.unpack(turn.quota.state))
+            elif await self.registry.load(jti) is None:
+                turn.state = None
+                return
+            again = self._ask_token(turn)
+            assert again is not None
+            turn.quota = await again
+
+    def _counters(self, turn: Turn, state: TokenState | None) -> tuple[Counter, ...]:
+        """The custom limit first, for its headers are those told; then the group's."""
+        endpoint = turn.found.endpoint
+        group = (self.limiter.counter(endpoint.quota, endpoint.quota_name),) if endpoint is not None else ()
+        if state is not None and state.rate_limit is not None:
+            return (Counter("custom", state.rate_limit), *group)
+        return group
+
+    # Decide.
+
+    def _check_quotas(self, turn: Turn) -> None:
+        if turn.quota is not None and turn.quota.exceeded(turn.counters) is not None:
+            raise Refusal.of(Refused.QUOTA)
+
+    # Act.
+
+    async def _fetch(self, turn: Turn, endpoint: Endpoint, state: TokenState) -> Kept:
+        """A miss: the call is read, guarded against its twin, and made; or waited for, if it is under way."""
+        asked = turn.asked
+        now = datetime.fromtimestamp(self.clock(), PARIS)
+        values = checks.identifiers(turn.found, asked.parameters, now)
+        call = Call(
+            values=values,
+            context=asked.parameters["context"],
+            object=asked.parameters["object"],
+            recipient=asked.parameters["recipient"],
+            user_id=state.jti,
+            request_id=asked.request_id,
+            today=now.date(),
+            base=self.base,
+        )
+        make = self._make(endpoint, call)
+        keeps = endpoint.cache is not None and not asked.no_cache
+        turn.cache_status = b"Octroi; fwd=" + (b"uri-miss; stored" if keeps else b"request" if asked.no_cache else b"bypass")
+        guard = self._guard_key(state, endpoint, asked)
+        flight = self.cache.start(self._digest(turn.found, endpoint, asked), make) if keeps else None
+        await self._enter(guard)  # 409 00015
+        try:
+            return await (asyncio.shield(flight) if flight is not None else make())
+        finally:
+            await self._leave(guard)
+
+    def _make(self, endpoint: Endpoint, call: Call) -> Callable[[], Awaitable[Kept]]:
+        async def make() -> Kept:
+            provider, cache = endpoint.provider, endpoint.cache
+            seconds = 0
+            try:
+                body = serialise(await self.upstream.fetch(endpoint, call))
+                status, codes = 200, ()
+                seconds = self._lasting(endpoint) if cache else 0
+            except ProviderFailed as failed:
+                status, code, body = provider_failure(failed, provider.code, provider.name)
+                codes = (code,)
+                seconds = self._lasting(endpoint) if cache and failed.kind.cacheable else 0
+            now = self.clock()
+            return Kept(status, body, now, now + seconds, codes)
+
+        return make
+
+    def _lasting(self, endpoint: Endpoint) -> int:
+        assert endpoint.cache is not None
+        return endpoint.cache.seconds(datetime.fromtimestamp(self.clock(), PARIS))
+
+    @staticmethod
+    def _guard_key(state: TokenState, endpoint: Endpoint, asked: Asked) -> bytes:
+        told = b"\0".join([endpoint.operation_id.encode(), asked.raw_path, asked.query])
+        return b"octroi:{t:%b}:d:%b" % (state.jti.encode(), hashlib.blake2b(told, digest_size=16).hexdigest().encode())
+
+    async def _enter(self, guard: bytes) -> None:
+        """Only on a miss: a kept answer takes no time in which a twin could come."""
+        try:
+            entered = await self.link.send(guard, b"SET", guard, b"1", b"NX", b"PX", DUPLICATE_MILLISECONDS)
+        except RedisUnavailable:
+            entered = None if guard in self._guarded else b"OK"
+        if entered is None:
+            raise Refusal.of(Refused.CONFLICT)
+        self._guarded.add(guard)
+
+    async def _leave(self, guard: bytes) -> None:
+        self._guarded.discard(guard)
+        try:
+            await asyncio.shield(self.link.send(guard, b"DEL", guard))
+        except RedisUnavailable:
+            return  # it lapses by itself
+
+    # Answer.
+
+    async def _give(self, turn: Turn, endpoint: Endpoint, kept: Kept) -> Answer:
+        turn.codes = kept.codes
+        turn.outcome = "granted" if kept.status == 200 else "refused" if kept.status < 500 else "failed"
+        body = kept.body
+        if endpoint.document is not None and kept.status == 200:
+            try:
+                body = await self.documents.with_links(body)
+            except ProviderFailed as failed:
+                status, code, body = provider_failure(failed, endpoint.provider.code, endpoint.provider.name)
+                turn.codes, turn.outcome = (code,), "failed"
+                return Answer(status, self._headers(turn, VENDOR_JSON), body)
+        headers = self._headers(turn, VENDOR_JSON)
+        if turn.cached:
+            left = max(0, int(kept.expires_at - turn.asked.at))
+            headers[-2:] = [_TRUE, (b"x-cache-expires-in", b"%d" % left)]
+            turn.cache_status = b"Octroi; hit; ttl=%d" % left
+        headers.append((b"cache-status", turn.cache_status))
+        return Answer(kept.status, headers, body)
+
+    def _headers(self, turn: Turn, content_type: bytes) -> list[tuple[bytes, bytes]]:
+        headers = [(b"content-type", content_type), (b"x-request-id", turn.asked.request_id.encode())]
+        if turn.quota is not None and turn.quota.counts and turn.counters:
+            headers += quota_headers(turn.counters[0].limit, turn.quota.counts[0], turn.quota.now)
+        if turn.is_data:
+            headers += [_FALSE, _EMPTY_EXPIRY]
+        return headers
+
+    def _page(self, turn: Turn) -> Answer:
+        status, text = _PAGES[turn.found.kind]
+        return Answer(status, [(b"content-type", TEXT), (b"x-request-id", turn.asked.request_id.encode())], text)
+
+    def _privileges(self, turn: Turn, state: TokenState) -> Answer:
+        turn.outcome = "granted"
+        body = orjson.dumps({"data": {"privileges": sorted(state.scopes)}})
+        return Answer(200, self._headers(turn, JSON), body)
+
+    async def _refused(self, turn: Turn, refusal: Refusal) -> Answer:
+        turn.codes = refusal.codes
+        headers = self._headers(turn, VENDOR_JSON if turn.is_data and _is_of_data(refusal) else JSON)
+        if refusal.codes == (Refused.QUOTA.value.code,) and turn.quota is not None:
+            headers = self._over_quota(turn, headers)
+            await self._count_refusal(turn)
+        return Answer(refusal.status, headers, refusal.body())
+
+    def _over_quota(self, turn: Turn, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers of the limit that was met, which may be the second."""
+        assert turn.quota is not None
+        met = turn.quota.exceeded(turn.counters) or 0
+        kept = [header for header in headers if not header[0].startswith(b"ratelimit-")]
+        told = quota_headers(turn.counters[met].limit, turn.quota.counts[met], turn.quota.now)
+        return [*kept, *told, (b"retry-after", retry_after(turn.quota.now))]
+
+    async def _count_refusal(self, turn: Turn) -> None:
+        """The refusal that is one too many is still answered; the ban begins with the next request."""
+        ban = await self.limiter.count_refusal(turn.block)
+        if ban is not None:
+            await self.bans.impose(ban)
+
+    async def _silence(self, turn: Turn) -> Answer:
+        turn.outcome = "banned"
+        assert turn.ip is not None
+        if turn.ip.ban is not None and self.bans.is_banned(turn.block) is None:
+            await self.bans.impose(turn.ip.ban)
+        return SILENCE
+
+    async def _recorded(self, turn: Turn, answer: Answer) -> Answer:
+        """No answer leaves before its record is durable; where that cannot be, the answer is withheld."""
+        self.metrics.count(turn.found.endpoint, answer.status, turn.cached, self.clock() - turn.asked.at)
+        try:
+            await self.trail.append(self._record(turn, answer))
+        except SpoolUnavailable:
+            refusal = Refusal.of(Refused.UNAVAILABLE)
+            return SILENCE if answer is SILENCE else Answer(refusal.status, self._headers(turn, JSON), refusal.body())
+        return answer
+
+    def _record(self, turn: Turn, answer: Answer) -> Record:
+        asked, endpoint, state = turn.asked, turn.found.endpoint, turn.state
+        parameters, texts = asked.parameters, turn.found.texts
+        siret = texts.get("siret")
+        return Record(
+            id=self._ids.next(),
+            at=asked.at,
+            request_id=asked.request_id,
+            method=asked.method,
+            path=asked.path,
+            operation_id=endpoint.operation_id if endpoint else None,
+            status=answer.status,
+            codes=turn.codes,
+            outcome=turn.outcome,  # type: ignore[arg-type]
+            jti=turn.claims.jti if turn.claims else None,
+            habilitation=state.habilitation_id if state else None,
+            holder_siret=state.siret if state else None,
+            client_ip=asked.address,
+            user_agent=asked.user_agent.decode("latin-1"),
+            context=parameters.get("context"),
+            object=parameters.get("object"),
+            recipient=parameters.get("recipient"),
+            siren=texts.get("siren") or (siret[:9] if siret else None),
+            siret=siret,
+            rna=None,
+            provider=endpoint.provider.slug if endpoint else None,
+            cached=turn.cached,
+            duration_ms=int((self.clock() - asked.at) * 1000),
+            api_version=endpoint.version if endpoint else None,
+        )
+
+
+def _is_of_data(refusal: Refusal) -> bool:
+    """Whether the refusal comes after the point where answers take the vendor's content type (behaviours §2, row 14)."""
+    return refusal.codes[0] not in _BEFORE_DATA
+
+
+_BEFORE_DATA = frozenset(
+    {
+        Refused.VERSION.value.code,
+        Refused.RECIPIENT_SIRET.value.code,
+        Refused.CONFLICT.value.code,
+        Refused.UNAVAILABLE.value.code,
+        Refused.DEFECT.value.code,
+    }
+)

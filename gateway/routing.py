@@ -1,0 +1,135 @@
+"""Where a path leads: an endpoint in one of its versions, the list of privileges, or one of the pages that say no."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from urllib.parse import unquote_to_bytes
+
+from providers.base import Endpoint
+
+
+class Kind(Enum):
+    """What is at the end of a path."""
+
+    DATA = "data"
+    UNSUPPORTED_VERSION = "unsupported_version"
+    PRIVILEGES = "privileges"
+    GONE_V2 = "gone_v2"
+    GONE_INPI = "gone_inpi"
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The end of a path. `endpoint` is one of another version where the asked one does not exist.
+
+    `texts` are the path's parameters, unread. `digest` names the answer in the cache, optional parameters aside.
+    """
+
+    kind: Kind
+    endpoint: Endpoint | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    digest: bytes = b""
+
+
+NOWHERE = Found(Kind.NOWHERE)
+PRIVILEGES = Found(Kind.PRIVILEGES)
+GONE_V2 = Found(Kind.GONE_V2)
+GONE_INPI = Found(Kind.GONE_INPI)
+
+_REMEMBERED = 65536
+
+
+class _Node:
+    """A segment of the paths: the literal ones below it, the parameter below it, the versions that end here."""
+
+    __slots__ = ("literal", "name", "parameter", "versions")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.name = ""
+        self.versions: dict[str, Endpoint] = {}
+
+
+class Router:
+    """A tree of segments, literal ones first, and a bounded memory of the paths already walked."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], salt: str) -> None:
+        """`salt` parts the cached answers of gateways that would word them otherwise (release, public address)."""
+        self._root = _Node()
+        self._salt = salt
+        self._memory: dict[bytes, Found] = {}
+        for endpoint in endpoints:
+            self._add(endpoint)
+
+    def find(self, raw_path: bytes) -> Found:
+        """The end of a path, as it stands in the request line. Never fails."""
+        found = self._memory.get(raw_path)
+        if found is None:
+            found = self._walk(raw_path)
+            if len(self._memory) >= _REMEMBERED:
+                self._memory.clear()
+            self._memory[raw_path] = found
+        return found
+
+    def _add(self, endpoint: Endpoint) -> None:
+        _, version, *segments = endpoint.path.split("/")
+        node = self._root
+        for segment in segments:
+            if segment.startswith("{"):
+                node.parameter = node.parameter or _Node()
+                node.parameter.name = segment[1:-1]
+                node = node.parameter
+            else:
+                node = node.literal.setdefault(segment, _Node())
+        if version in node.versions:
+            raise ValueError(f"two endpoints at {endpoint.path}")
+        node.versions[version] = endpoint
+
+    def _walk(self, raw_path: bytes) -> Found:
+        segments = [unquote_to_bytes(part).decode(errors="replace") for part in raw_path.split(b"/")[1:]]
+        if segments in (["privileges"], ["v2", "privileges"]):
+            return PRIVILEGES
+        version = segments[0] if segments else ""
+        if not (version[:1] == "v" and version[1:].isascii() and version[1:].isdigit()):
+            return NOWHERE
+        if version == "v2":
+            return GONE_V2
+        if _is_gone_inpi(segments[1:]):
+            return GONE_INPI
+        texts: dict[str, str] = {}
+        node = _descend(self._root, segments[1:], texts)
+        if node is None:
+            return NOWHERE
+        endpoint = node.versions.get(version)
+        if endpoint is None:
+            return Found(Kind.UNSUPPORTED_VERSION, next(iter(node.versions.values())), texts)
+        return Found(Kind.DATA, endpoint, texts, self.digest(endpoint, texts))
+
+    def digest(self, endpoint: Endpoint, texts: Mapping[str, str]) -> bytes:
+        """The name of an answer in the cache."""
+        told = "\0".join([self._salt, endpoint.operation_id, *(f"{n}={texts[n]}" for n in sorted(texts))])
+        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest().encode()
+
+
+def _descend(node: _Node, segments: list[str], texts: dict[str, str]) -> _Node | None:
+    if not segments:
+        return node if node.versions else None
+    below = node.literal.get(segments[0])
+    if below is not None and (found := _descend(below, segments[1:], texts)) is not None:
+        return found
+    if node.parameter is not None and (found := _descend(node.parameter, segments[1:], texts)) is not None:
+        texts[node.parameter.name] = segments[0]
+        return found
+    return None
+
+
+def _is_gone_inpi(segments: list[str]) -> bool:
+    """Resources of INPI that moved or were removed before the RNE (behaviours §2, row 6c)."""
+    match segments:
+        case ["inpi", "unites_legales", _, "actes" | "brevets" | "marques" | "modeles"]:
+            return True
+        case _:
+            return False

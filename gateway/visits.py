@@ -1,0 +1,165 @@
+"""Requests for pages that are not data (administration, documents, descriptions): admitted, judged, recorded."""
+
+import hashlib
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from audit.ids import Ids
+from audit.record import Record
+from audit.spool import SpoolUnavailable
+from audit.trail import Trail
+from config.clock import Clock
+from config.quotas import PROXIED_FILES
+from gateway import checks
+from gateway.asked import SILENCE, Answer, Asked
+from gateway.errors import JSON, Refusal, Refused
+from gateway.metrics import Metrics
+from gateway.registry.registry import Registry, RegistryUnavailable
+from gateway.registry.state import TokenState
+from gateway.tokens import Claims, VerifiedTokens, find_token
+from ratelimit.bans import Bans, block_of
+from ratelimit.limiter import Limiter, quota_headers, retry_after
+
+ADMIN = "/admin"
+METRICS = "/metrics"
+READ, WRITE = "admin:read", "admin:write"
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request for a page. `refusal` is what to answer instead of the page; `extra` goes to its record."""
+
+    asked: Asked
+    block: str
+    refusal: Answer | None = None
+    claims: Claims | None = None
+    state: TokenState | None = None
+    codes: tuple[str, ...] = ()
+    is_recorded: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Visits:
+    """Admits, and records."""
+
+    def __init__(
+        self,
+        *,
+        verified: VerifiedTokens,
+        registry: Registry,
+        limiter: Limiter,
+        bans: Bans,
+        trail: Trail,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        """The same parts as the pipeline's."""
+        self.verified = verified
+        self.registry = registry
+        self.limiter = limiter
+        self.bans = bans
+        self.trail = trail
+        self.metrics = metrics
+        self.clock = clock
+        self._ids = Ids()
+
+    async def admit(self, asked: Asked) -> Visit:
+        """The visit, already recorded where it is refused."""
+        visit = Visit(asked, block_of(asked.address))
+        seen = await self.limiter.look_at_ip(visit.block)
+        if seen.ban is not None:
+            await self.bans.impose(seen.ban)
+            return await self._refuse(visit, SILENCE)
+        try:
+            if asked.path.startswith((ADMIN, METRICS)):
+                await self._judge_operator(visit)
+            elif asked.path.startswith("/proxy/files/"):
+                await self._count_file(visit)
+        except Refusal as refusal:
+            visit.codes = refusal.codes
+            return await self._refuse(visit, _answer(refusal, asked))
+        except RegistryUnavailable:
+            refusal = Refusal.of(Refused.UNAVAILABLE)
+            visit.codes = refusal.codes
+            return await self._refuse(visit, _answer(refusal, asked))
+        return visit
+
+    async def record(self, visit: Visit, status: int) -> Answer | None:
+        """Make the visit's record durable; gives what to answer instead where that cannot be."""
+        visit.is_recorded = True
+        asked, state = visit.asked, visit.state
+        self.metrics.count(None, status, False, self.clock() - asked.at)
+        record = Record(
+            id=self._ids(asked.at),
+            at=asked.at,
+            request_id=asked.request_id,
+            method=asked.method,
+            path=asked.path,
+            status=status,
+            codes=visit.codes,
+            outcome="banned" if status == 0 else "granted" if status < 400 else "refused" if status < 500 else "failed",
+            jti=visit.claims.jti if visit.claims else None,
+            habilitation=state.habilitation_id if state else None,
+            client_ip=asked.address,
+            user_agent=asked.user_agent.decode("latin-1"),
+            duration_ms=int((self.clock() - asked.at) * 1000),
+            extra=visit.extra,
+        )
+        try:
+            await self.trail.append(record)
+        except SpoolUnavailable:
+            return _answer(Refusal.of(Refused.UNAVAILABLE), asked)
+        return None
+
+    async def _refuse(self, visit: Visit, answer: Answer) -> Visit:
+        withheld = await self.record(visit, answer.status)
+        visit.refusal = withheld if withheld is not None and answer is not SILENCE else answer
+        return visit
+
+    async def _judge_operator(self, visit: Visit) -> None:
+        """401 00101 00103 00105 · 403 00100: only an operator's token, with the scope that the verb needs."""
+        asked = visit.asked
+        token = find_token(asked.authorization, asked.api_key, b"", False)
+        visit.claims = self.verified.claims(token) if token else None
+        if visit.claims is not None:
+            visit.state = await self._current_state(visit.claims.jti)
+        checks.admit(visit.state, asked)
+        state = checks.authenticate(visit.claims, visit.state, asked.at)
+        needed = READ if asked.method in ("GET", "HEAD") else WRITE
+        if state.kind != "operator" or needed not in state.scopes:
+            raise Refusal.of(Refused.SCOPE)
+
+    async def _current_state(self, jti: str) -> TokenState | None:
+        """What the registry says now, by version, as in the pipeline."""
+        while True:
+            state = self.registry.known(jti)
+            seen = await self.limiter.look_at_token(jti, state.version if state else 0, ())
+            if seen.is_current:
+                return state
+            if seen.state is not None:
+                self.registry.remember(TokenState.unpack(seen.state))
+            elif await self.registry.load(jti) is None:
+                return None
+
+    async def _count_file(self, visit: Visit) -> None:
+        """A link needs no token; a caller who shows one draws on its allowance all the same (behaviours §5.1)."""
+        asked = visit.asked
+        token = find_token(asked.authorization, asked.api_key, b"", False)
+        if not token:
+            return
+        counter = self.limiter.counter(PROXIED_FILES, PROXIED_FILES.name)
+        digest = hashlib.blake2b(token, digest_size=16).hexdigest()
+        seen = await self.limiter.look_at_stranger(digest, (counter,))
+        if seen.exceeded((counter,)) is not None:
+            if (ban := await self.limiter.count_refusal(visit.block)) is not None:
+                await self.bans.impose(ban)
+            visit.extra["quota"] = [*quota_headers(counter.limit, seen.counts[0], seen.now), retry_after(seen.now)]
+            raise Refusal.of(Refused.QUOTA)
+
+
+def _answer(refusal: Refusal, asked: Asked) -> Answer:
+    headers = [(b"content-type", JSON), (b"x-request-id", asked.request_id.encode())]
+    return Answer(refusal.status, headers, refusal.body())
+
+
