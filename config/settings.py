@@ -208,6 +208,10 @@ class Settings(BaseSettings):
     """CIDRs whose X-Forwarded-For is believed, comma-separated."""
     query_token: bool = True
     """Whether a token may be given as `?token=` (it ends up in the logs of whatever stands in between)."""
+    workers: int = Field(1, ge=1)
+    """Worker processes; `octroi serve --workers` sets it."""
+    log_requests: bool = False
+    """Whether each request is logged when answered, beside its audit record."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     upstream: UpstreamSettings = UpstreamSettings()
     jwt: JwtSettings = JwtSettings()

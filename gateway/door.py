@@ -11,7 +11,9 @@ from typing import Any
 from config.clock import Clock
 from gateway.asked import SILENCE, Answer, Asked
 from gateway.pipeline import Pipeline
+from gateway.visits import Visits
 from ratelimit.address import Networks, client_address
+from ratelimit.bans import block_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,10 +40,11 @@ class Door:
     """Parts the requests. `pages` serves what is not data."""
 
     def __init__(
-        self, pipeline: Pipeline, pages: Application, trusted: Networks, clock: Clock
+        self, pipeline: Pipeline, visits: Visits, pages: Application, trusted: Networks, clock: Clock
     ) -> None:
         """`trusted` are the proxies whose word on the client's address is taken."""
         self._pipeline = pipeline
+        self._visits = visits
         self._pages = pages
         self._trusted = trusted
         self._clock = clock
@@ -54,7 +57,7 @@ class Door:
         path = scope["path"]
         if _UNCOUNTED.match(path):
             asked = self._read(scope)
-            if self._pipeline.bans.is_banned_address(asked.address):
+            if self._pipeline.bans.is_banned(block_of(asked.address)) is not None:
                 await self._hang_up(scope)
                 return
             await self._pages(scope, receive, with_headers(send, asked))
@@ -73,7 +76,7 @@ class Door:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A page that is not data: admitted by address, and recorded before its first byte leaves."""
         asked = self._read(scope)
-        visit = await self._pipeline.visit(asked)
+        visit = await self._visits.admit(asked)
         if visit.refusal is SILENCE:
             await self._hang_up(scope)
             return
@@ -84,7 +87,7 @@ class Door:
 
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start" and not visit.is_recorded:
-                withheld = await self._pipeline.record_visit(visit, message["status"])
+                withheld = await self._visits.record(visit, message["status"])
                 if withheld is not None:
                     visit.refusal = withheld
                     await self._send(withheld, send)

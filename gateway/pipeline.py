@@ -104,7 +104,7 @@ class Pipeline:
         self.clock = clock
         self.base = base
         self.query_token = query_token
-        self._ids = Ids(clock)
+        self._ids = Ids()
         self._guarded: set[bytes] = set()
 
     async def answer(self, asked: Asked) -> Answer:
@@ -379,7 +379,7 @@ class Pipeline:
         parameters, texts = asked.parameters, turn.found.texts
         siret = texts.get("siret")
         return Record(
-            id=self._ids.next(),
+            id=self._ids(asked.at),
             at=asked.at,
             request_id=asked.request_id,
             method=asked.method,

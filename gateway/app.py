@@ -1,0 +1,69 @@
+"""The application that uvicorn serves: the door, and behind it the pages; `create_app` is its factory."""
+
+import os
+import sys
+from contextlib import AsyncExitStack
+
+import structlog
+
+from config.settings import Settings, WrongSettings, load
+from gateway import logs
+from gateway.door import Door, Receive, Scope, Send
+from gateway.pages import create_pages
+from gateway.parts import Parts, opened
+from gateway.protocol import DOORSTEP
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """The whole, opened and closed by the server's lifespan."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened yet."""
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._door: Door | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif self._door is not None:
+            await self._door(scope, receive, send)
+
+    async def open(self) -> Parts:
+        """Open the parts and stand at the door."""
+        parts = await self._stack.enter_async_context(opened(self._settings))
+        self._door = Door(parts.pipeline, parts.visits, create_pages(parts), self._settings.trusted_proxies, parts.clock)
+        return parts
+
+    async def close(self) -> None:
+        """Close the parts, in reverse."""
+        await self._stack.aclose()
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            parts = await self.open()
+        except Exception as error:
+            log.exception("gateway_not_started")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        scope["state"][DOORSTEP] = parts.doorstep
+        log.info("gateway_started", pid=os.getpid(), base=parts.base)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        log.info("gateway_stopped", pid=os.getpid())
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app() -> Gateway:
+    """The application told by the environment: what each worker process calls."""
+    try:
+        settings = load()
+    except WrongSettings as wrong:
+        sys.exit("\n".join(wrong.problems))
+    logs.configure(settings.log_level, human=sys.stderr.isatty())
+    return Gateway(settings)

@@ -1,0 +1,207 @@
+"""Everything the gateway is made of, opened in order and closed in reverse: `opened(settings)`."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+import httpx
+import structlog
+from httpx_aiohttp import AiohttpTransport
+
+from audit.trail import Trail
+from config.clock import PARIS, Clock, system_clock
+from config.settings import Settings, WrongSettings
+from gateway.cache import AnswerCache
+from gateway.database import Pool, open_pool
+from gateway.documents import Documents, open_store
+from gateway.health import Health
+from gateway.metrics import Metrics
+from gateway.pipeline import Pipeline
+from gateway.protocol import Doorstep
+from gateway.registry.registry import Registry
+from gateway.release import VERSION
+from gateway.routing import Router
+from gateway.sealed import Seal
+from gateway.tokens import Keys, VerifiedTokens
+from gateway.vault import RedisVault
+from gateway.visits import Visits
+from providers import ADAPTERS, ENDPOINTS
+from providers.base import Upstream
+from ratelimit.bans import Bans
+from ratelimit.limiter import Limiter
+from ratelimit.link import Link
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 3600.0
+DEVELOPMENT_CACHE_KEY = "cache.key"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that pages and tests reach for."""
+
+    settings: Settings
+    pipeline: Pipeline
+    visits: Visits
+    registry: Registry
+    keys: Keys
+    limiter: Limiter
+    bans: Bans
+    link: Link
+    pool: Pool
+    documents: Documents
+    upstream: Upstream
+    health: Health
+    trail: Trail
+    metrics: Metrics
+    doorstep: Doorstep
+    clock: Clock
+    base: str
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Parts]:
+    """The parts, for a worker. `redis_url`, `database_url` and `public_url` must be set by now."""
+    redis_url, database_url, base = _addresses(settings)
+    async with AsyncExitStack() as stack:
+        seal = Seal(cache_keys(settings))
+        keys = Keys.load(settings.jwt, settings.data_dir, clock)
+        pool = await open_pool(database_url)
+        stack.push_async_callback(_close_pool, pool)
+        link = await Link.open(redis_url, settings.ratelimit.redis_timeout_seconds)
+        stack.push_async_callback(link.close)
+        limiter = Limiter(link, settings.ratelimit, settings.workers, clock)
+        bans = Bans(link, pool, settings.ratelimit, clock)
+        doorstep = Doorstep()
+        doorstep.bans = bans
+        bans.on_ban(doorstep.ban)
+        await bans.open()
+        stack.push_async_callback(bans.close)
+        registry = Registry(pool, limiter.publish_state, clock)
+        await registry.open()
+        stack.push_async_callback(registry.close)
+        trail = await Trail.open(settings.audit, settings.data_dir / "spool", pool, clock)
+        stack.push_async_callback(trail.close)
+        client = await stack.enter_async_context(_client())
+        documents = Documents(open_store(settings.documents, settings.data_dir), link, seal, settings.documents, clock, base)
+        vault = RedisVault(link, seal, clock)
+        upstream = Upstream(client, settings.upstream, settings.providers, vault, documents, _paris(clock))
+        cache = AnswerCache(link, seal, clock, settings.cache.local_bytes)
+        stack.push_async_callback(cache.close)
+        metrics = Metrics()
+        verified = VerifiedTokens(keys)
+        shared = {
+            "verified": verified,
+            "registry": registry,
+            "limiter": limiter,
+            "bans": bans,
+            "trail": trail,
+            "metrics": metrics,
+            "clock": clock,
+        }
+        pipeline = Pipeline(
+            router=Router(ENDPOINTS, f"{VERSION} {base}"),
+            link=link,
+            cache=cache,
+            documents=documents,
+            upstream=upstream,
+            base=base,
+            query_token=settings.query_token,
+            **shared,  # type: ignore[arg-type]
+        )
+        visits = Visits(**shared)  # type: ignore[arg-type]
+        pings = [ping for adapter in ADAPTERS for ping in adapter.pings]
+        health = Health(pings, upstream, link, lambda: pool, clock, base)
+        metrics.gauges = _gauges(link, trail, doorstep, cache)
+        for work in (metrics.run(), _sweep(documents)):
+            stack.push_async_callback(_stop, asyncio.create_task(work))
+        yield Parts(
+            settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, upstream, health,
+            trail, metrics, doorstep, clock, base,
+        )  # fmt: skip
+
+
+def cache_keys(settings: Settings) -> list[bytes]:
+    """The configured keys, newest first; with none, one for development, kept in the data directory."""
+    if settings.cache.keys:
+        return [base64.b64decode(key.get_secret_value()) for key in settings.cache.keys]
+    path = settings.data_dir / DEVELOPMENT_CACHE_KEY
+    with suppress(FileExistsError):
+        _write_new(path, base64.b64encode(secrets.token_bytes(32)))
+        log.warning("development_cache_key_generated", path=str(path), remedy="set OCTROI_CACHE__KEYS in production")
+    return [base64.b64decode(path.read_bytes())]
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{secrets.token_hex(4)}")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(content)
+    try:
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
+
+
+def _addresses(settings: Settings) -> tuple[str, str, str]:
+    if settings.redis_url is None or settings.database_url is None or settings.public_url is None:
+        raise WrongSettings(
+            ["OCTROI_REDIS_URL, OCTROI_DATABASE_URL, OCTROI_PUBLIC_URL: not resolved; start with `octroi serve`"]
+        )
+    base = str(settings.public_url).rstrip("/")
+    return settings.redis_url.get_secret_value(), settings.database_url.get_secret_value(), base
+
+
+def _paris(clock: Clock):  # type: ignore[no-untyped-def]
+    return lambda: datetime.fromtimestamp(clock(), PARIS)
+
+
+def _client() -> httpx.AsyncClient:
+    """The client of all provider traffic: aiohttp's transport, the fastest measured behind httpx's interface."""
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, ssl=httpx.create_ssl_context(), keepalive_timeout=30)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return httpx.AsyncClient(transport=AiohttpTransport(client=session), trust_env=False)
+
+
+def _gauges(link: Link, trail: Trail, doorstep: Doorstep, cache: AnswerCache):  # type: ignore[no-untyped-def]
+    return {
+        "redis_available": lambda: float(link.available),
+        "redis_timeouts": lambda: float(link.tally.timeouts),
+        "audit_backlog_bytes": lambda: float(trail.backlog_bytes),
+        "connections_turned_away": lambda: float(doorstep.turned_away),
+        "cache_corrupt_entries": lambda: float(cache.corrupt),
+    }
+
+
+async def _sweep(documents: Documents) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            swept = await documents.sweep()
+            log.info("documents_swept", count=swept)
+        except OSError as error:
+            log.warning("documents_not_swept", reason=str(error))
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _close_pool(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
