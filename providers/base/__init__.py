@@ -4,6 +4,7 @@ from providers.base.access import OAuth2
 from providers.base.cachetime import Cache
 from providers.base.call import Call
 from providers.base.endpoint import (
+    DOCUMENT_SECONDS,
     Adapter,
     Document,
     Endpoint,
@@ -12,6 +13,7 @@ from providers.base.endpoint import (
     Provider,
     RecentTraffic,
     Retriever,
+    Table,
     daily,
 )
 from providers.base.exchange import Get, Post, Reply, Request, Unreadable
@@ -22,6 +24,7 @@ from providers.base.upstream import Upstream, serialise
 
 __all__ = [
     "COMMON",
+    "DOCUMENT_SECONDS",
     "EMPTY",
     "PERIMETER",
     "Adapter",
@@ -50,6 +53,7 @@ __all__ = [
     "Retriever",
     "Rule",
     "Single",
+    "Table",
     "Unreadable",
     "Upstream",
     "Wire",

@@ -12,8 +12,8 @@ class Call:
 
     `values` are the read parameters by name. `user_id` is the caller's uid, `request_id` a UUID, `today` the date in
     Paris, `base` the public address of the gateway for absolute links (without a final slash). `document` is the link
-    to the kept document, where the endpoint has one. `redirected_from` holds the identifiers asked before a provider
-    pointed to others.
+    to the kept document, and `table` the provider's table, where the endpoint has one. `redirected_from` holds the
+    identifiers asked before a provider pointed to others.
     """
 
     values: Mapping[str, Any]
@@ -25,6 +25,7 @@ class Call:
     today: date
     base: str
     document: str | None = None
+    table: Any = None
     redirected_from: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
@@ -48,3 +49,7 @@ class Call:
     def with_document(self, link: str | None) -> "Call":
         """The same question, with the link to the document that was kept."""
         return replace(self, document=link)
+
+    def with_table(self, table: Any) -> "Call":
+        """The same question, with the table that completes the answer."""
+        return replace(self, table=table)

@@ -19,6 +19,8 @@ from providers.base.models import Answer
 from providers.base.parameters import BY_NAME, Parameter
 
 DEFAULT_TIMEOUT = timedelta(seconds=10)
+DOCUMENT_SECONDS = 86400
+"""What answers tell of the life of a link to a document (behaviours §3.1)."""
 
 
 class Authentication(Protocol):
@@ -74,6 +76,21 @@ class Document:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table that the provider publishes, with which an answer is completed: the labels of its codes, for instance.
+
+    It is asked once for each `name`, then kept by the worker for `lasting`. `read` makes it from the reply; None where
+    there is none. No answer waits for it longer than `patience`, nor fails for want of it: `call.table` is then None.
+    """
+
+    name: Callable[[Call], str]
+    request: Callable[[Call], Request]
+    read: Callable[[Reply], Any]
+    lasting: timedelta
+    patience: timedelta = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One operation of the contract, and all its rules.
 
@@ -101,6 +118,7 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
     accumulates: bool = False
     document: Document | None = None
+    table: Table | None = None
     follow: Callable[[Call, Reply], Call] | None = None
     legal_block: bool = False
     deprecated: bool = False

@@ -17,7 +17,8 @@ PERIMETER = "Vérifiez que votre recherche entre dans le périmètre de cette AP
 class Kind:
     """A row of the table: the last three digits, the HTTP status, and what the caller reads.
 
-    `retry_in` is in seconds. `names_provider` puts the provider's name into the error's meta.
+    `retry_in` is in seconds. `names_provider` puts the provider's name into the error's meta. `nobodys`: the failure is
+    not to be laid at a provider's door, and its code begins with the gateway's digits.
     """
 
     code: str
@@ -28,6 +29,7 @@ class Kind:
     names_provider: bool = True
     tracked: bool = False
     cacheable: bool = False
+    nobodys: bool = False
 
     def when(
         self,

@@ -56,7 +56,10 @@ class WrongParameter(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of an endpoint. `read` gives its value from the text, or None where the text is wrong."""
+    """A parameter of an endpoint. `read` gives its value from the text, or None where the text is wrong.
+
+    It raises WrongParameter itself where the reason is another than `format`.
+    """
 
     name: str
     format: Format
@@ -110,14 +113,14 @@ SIREN = Parameter(
     format=Formats.SIREN,
     read=either(siren_is_valid),
     title="SIREN de l'unité légale",
-    example="999500007",
+    example="999500002",
 )
 SIRET = Parameter(
     name="siret",
     format=Formats.SIRET,
     read=either(siret_is_valid),
     title="SIRET de l'établissement",
-    example="99950000700016",
+    example="99950000200012",
 )
 
 BY_NAME = {

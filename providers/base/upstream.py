@@ -5,6 +5,7 @@ failure rules → wire model → document → `normalise`.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -20,10 +21,11 @@ from config.settings import ProviderSettings, UpstreamSettings
 from providers.base import windows
 from providers.base.breaker import Breaker
 from providers.base.call import Call
-from providers.base.endpoint import Endpoint, Provider
+from providers.base.endpoint import DEFAULT_TIMEOUT, Endpoint, Provider
 from providers.base.exchange import Reply, Request, Unreadable
 from providers.base.failures import REDIRECTS, Failure, Kind, ProviderFailed
 from providers.base.models import Answer
+from providers.base.tables import Tables
 from providers.base.vault import DocumentStore, Vault
 
 log = structlog.get_logger()
@@ -32,12 +34,18 @@ TLS_ATTEMPTS = 3
 """A TLS connection cut short is tried that many times in all (behaviours §6.4)."""
 
 NETWORK = Kind(
-    "501", 502, "Erreur réseau", "Le réseau de la passerelle ne répond pas. Renouvelez votre appel.", 10, False, True
+    "501",
+    502,
+    "Erreur réseau",
+    "Le réseau de la passerelle ne répond pas. Renouvelez votre appel.",
+    retry_in=10,
+    names_provider=False,
+    tracked=True,
+    nobodys=True,
 )
-"""Told as 00501: the failure is nobody's in particular."""
 
-CLOUDED = frozenset({"000", "001", "002", "004", "008", "009", "999", "501"})
-"""Failures that speak against a provider's health, and open its breaker."""
+CLOUDED = frozenset({"000", "001", "002", "004", "008", "009", "999"})
+"""Failures that speak against a provider's health, and open its breaker; so does a network that fails."""
 
 
 class _CutShort(Exception):
@@ -96,6 +104,7 @@ class Upstream:
         self._documents = documents
         self._now = now
         self._lines: dict[str, _Line] = {}
+        self._tables = Tables()
         self._override = str(settings.override).rstrip("/") if settings.override else None
 
     async def fetch(self, endpoint: Endpoint, call: Call) -> Answer:
@@ -106,13 +115,13 @@ class Upstream:
         if self._has_breaker(provider) and not line.breaker.lets_through():
             raise Failure.UNAVAILABLE.because(retry_in=line.breaker.seconds_left())
         try:
-            async with asyncio.timeout(self.settings.deadline_seconds), line.slots:
-                answer = await self._answer(endpoint, call)
+            async with asyncio.timeout(self.settings.deadline_seconds) as deadline, line.slots:
+                answer = await self._answer(endpoint, call, deadline)
         except TimeoutError:
             line.breaker.learn(failed=True)
             raise Failure.TIMEOUT.because() from None
         except ProviderFailed as failure:
-            line.breaker.learn(failed=failure.kind.code in CLOUDED)
+            line.breaker.learn(failed=failure.kind.nobodys or failure.kind.code in CLOUDED)
             raise
         except BaseException:
             line.breaker.forget_probe()
@@ -143,21 +152,20 @@ class Upstream:
         if (left := self.maintenance_left(provider)) is not None:
             raise Failure.MAINTENANCE.because(retry_in=left)
 
-    async def _answer(self, endpoint: Endpoint, call: Call) -> Answer:
-        reply = await self._ask(endpoint, call)
+    async def _answer(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
+        reply = await self._ask(endpoint.provider, endpoint.request(call), call)
         if endpoint.follow is not None and reply.status in REDIRECTS:
             call = endpoint.follow(call, reply)
-            reply = await self._ask(endpoint, call)
+            reply = await self._ask(endpoint.provider, endpoint.request(call), call)
         if endpoint.document is None:
-            return self._interpret(endpoint, call, reply)
+            self._judge(endpoint, reply)
+            return self._read(endpoint, await self._complete(endpoint, call, deadline), reply)
         # Reading a PDF takes milliseconds of CPU: not on the loop.
         await asyncio.to_thread(self._judge, endpoint, reply)
         call = call.with_document(await self._keep(endpoint, reply))
         return await asyncio.to_thread(self._read, endpoint, call, reply)
 
-    async def _ask(self, endpoint: Endpoint, call: Call) -> Reply:
-        provider = endpoint.provider
-        request = endpoint.request(call)
+    async def _ask(self, provider: Provider, request: Request, call: Call) -> Reply:
         fixed = provider.headers(call)
         if provider.authentication is None:
             return await self.send(provider, request, fixed)
@@ -170,9 +178,19 @@ class Upstream:
                 reply = await self.send(provider, request, {**fixed, **renewed})
         return reply
 
-    def _interpret(self, endpoint: Endpoint, call: Call, reply: Reply) -> Answer:
-        self._judge(endpoint, reply)
-        return self._read(endpoint, call, reply)
+    async def _complete(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Call:
+        table = endpoint.table
+        if table is None:
+            return call
+        left = (deadline.when() or 0) - asyncio.get_running_loop().time()
+        found = await self._tables.find(
+            endpoint.provider,
+            table,
+            call,
+            lambda request: self._ask(endpoint.provider, request, call),
+            patience=min(table.patience.total_seconds(), left / 2),
+        )
+        return call.with_table(found)
 
     def _judge(self, endpoint: Endpoint, reply: Reply) -> None:
         for rule in (*endpoint.common, *endpoint.failures):
@@ -221,7 +239,7 @@ class Upstream:
             json=request.json,
             data=request.form,
             content=request.content,
-            timeout=self._timeout(provider),
+            timeout=self._timeout(provider, request),
         )
         for attempt in range(1, TLS_ATTEMPTS + 1):
             try:
@@ -269,11 +287,16 @@ class Upstream:
         parts = urlsplit(url)
         return f"{self._override}/{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}"
 
-    def _timeout(self, provider: Provider) -> httpx.Timeout:
+    def _timeout(self, provider: Provider, request: Request) -> httpx.Timeout:
         told = self._settings(provider)
-        connect = told.connect_timeout_seconds or provider.connect_timeout.total_seconds()
-        read = told.read_timeout_seconds or provider.read_timeout.total_seconds()
-        return httpx.Timeout(read, connect=connect)
+        connect, read = provider.connect_timeout, provider.read_timeout
+        if provider.token_url and request.path == provider.token_url:
+            # However short its answers must be, a provider is given the usual time to hand out a token.
+            connect = read = DEFAULT_TIMEOUT
+        return httpx.Timeout(
+            told.read_timeout_seconds or read.total_seconds(),
+            connect=told.connect_timeout_seconds or connect.total_seconds(),
+        )
 
     def _settings(self, provider: Provider) -> ProviderSettings:
         return self._providers.get(provider.slug) or _NOTHING_TOLD
@@ -300,8 +323,11 @@ def translate(error: httpx.HTTPError) -> Exception:
         return Failure.DNS.because()
     if any("UNEXPECTED_EOF" in str(cause) for cause in causes if isinstance(cause, ssl.SSLError)):
         return _CutShort()
-    if any(getattr(cause, "errno", None) in _NO_NETWORK for cause in causes if isinstance(cause, OSError)):
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    if numbers & _NO_NETWORK:
         return ProviderFailed(NETWORK)
+    if numbers & _NO_SERVICE:
+        return Failure.UNAVAILABLE.because()
     match error:
         case httpx.TimeoutException() | httpx.RemoteProtocolError():
             return Failure.TIMEOUT.because()
@@ -313,7 +339,8 @@ def translate(error: httpx.HTTPError) -> Exception:
             return Failure.UNAVAILABLE.because()
 
 
-_NO_NETWORK = frozenset({100, 101})  # ENETDOWN, ENETUNREACH
+_NO_NETWORK = frozenset({errno.ENETDOWN, errno.ENETUNREACH})
+_NO_SERVICE = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EPIPE})
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
