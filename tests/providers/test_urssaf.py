@@ -5,13 +5,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from config.settings import ProviderSettings, UpstreamSettings
 from providers import ENDPOINTS
-from providers.base import RecentTraffic
+from providers.base import ProviderFailed, RecentTraffic, Upstream
 from providers.urssaf import ADAPTER, attestation_vigilance_v3, attestation_vigilance_v4
 from providers.urssaf.attestation_vigilance import end_of_validity
-from tests.providers.golden import play
+from tests.providers.golden import NOW, MemoryDocuments, MemoryVault, play
+from tests.providers.test_tables import a_call
 
 CASES = Path(__file__).parent / "urssaf"
 
@@ -80,3 +83,26 @@ def test_the_ping_looks_at_the_traffic_of_both_versions() -> None:
     assert (ping.path, ping.minutes) == ("urssaf/attestation_sociale", 5)
     assert isinstance(ping.driver, RecentTraffic)
     assert ping.driver.endpoints == (attestation_vigilance_v3, attestation_vigilance_v4)
+
+
+@pytest.mark.parametrize(("reason", "state"), [("FUNC503", "closed"), ("FUNC504", "closed"), ("FUNC510", "open")])
+async def test_a_company_under_analysis_says_nothing_of_the_service(reason: str, state: str) -> None:
+    def urssaf(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "invented", "expires_in": 3600})
+        return httpx.Response(400, json=[{"code": reason}])
+
+    upstream = Upstream(
+        httpx.AsyncClient(transport=httpx.MockTransport(urssaf)),
+        UpstreamSettings(),
+        {"urssaf": ProviderSettings(client_id="known", client_secret="known")},
+        MemoryVault(),
+        MemoryDocuments(),
+        lambda: NOW,
+    )
+
+    for _ in range(10):
+        with pytest.raises(ProviderFailed):
+            await upstream.fetch(attestation_vigilance_v4, a_call())
+
+    assert upstream.states() == {"urssaf": state}
