@@ -12,6 +12,7 @@ from gateway.door import Door, Receive, Scope, Send
 from gateway.pages import create_pages
 from gateway.parts import Parts, opened
 from gateway.protocol import DOORSTEP
+from ratelimit.address import Networks
 
 log = structlog.get_logger()
 
@@ -35,7 +36,9 @@ class Gateway:
     async def open(self) -> Parts:
         """Open the parts and stand at the door."""
         parts = await self._stack.enter_async_context(opened(self._settings))
-        self._door = Door(parts.pipeline, parts.visits, create_pages(parts), self._settings.trusted_proxies, parts.clock)
+        self._door = Door(
+            parts.pipeline, parts.visits, create_pages(parts), Networks(self._settings.trusted_proxies), parts.clock
+        )
         return parts
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The cache of answers: ready-made bytes, sealed in Redis, opened once a worker, filled by one caller among all workers.
+"""The cache of answers: ready-made bytes, sealed in Redis, opened once a worker, filled by one caller of all workers.
 
 A worker keeps what it has opened and lets Redis confirm at each use, in the reply that carries everything else, that
 this is still what is stored: neither transported nor deciphered again.
@@ -151,7 +151,9 @@ class AnswerCache:
         until = loop.time() + PATIENCE_SECONDS
         while loop.time() < until:
             await asyncio.sleep(POLL_SECONDS)
-            found, failed = await asyncio.gather(self.look(digest), self._link.send(_failed(digest), b"GET", _failed(digest)))
+            found, failed = await asyncio.gather(
+                self.look(digest), self._link.send(_failed(digest), b"GET", _failed(digest))
+            )
             kept = self.read(digest, found)
             if kept is None and isinstance(failed, bytes):
                 kept = self._unsealed(failed, _failed(digest))

@@ -25,7 +25,7 @@ def is_revoked(state: TokenState, now: float) -> bool:
     return state.revoked_at is not None and state.revoked_at <= now
 
 
-def is_allowed_from(state: TokenState, address: str) -> bool:
+def is_admitted_from(state: TokenState, address: str) -> bool:
     """Whether the habilitation admits calls from there; without a list it admits all."""
     if not state.allowed_networks:
         return True
@@ -37,13 +37,18 @@ def is_allowed_from(state: TokenState, address: str) -> bool:
     return any((mapped or parsed) in network for network in state.allowed_networks)
 
 
+def draws_on_quota(state: TokenState | None, asked: Asked) -> bool:
+    """Not where the call is refused before quotas are looked at: nobody may use up another's allowance."""
+    return state is not None and not is_revoked(state, asked.at) and is_admitted_from(state, asked.address)
+
+
 def admit(state: TokenState | None, asked: Asked) -> None:
     """401 00105 revoked · 403 00107 address. Nothing is said yet of a token that names nobody."""
     if state is None:
         return
     if is_revoked(state, asked.at):
         raise Refusal.of(Refused.REVOKED)
-    if not is_allowed_from(state, asked.address):
+    if not is_admitted_from(state, asked.address):
         raise Refusal.of(Refused.ADDRESS)
 
 

@@ -12,8 +12,7 @@ from config.clock import Clock
 from gateway.asked import SILENCE, Answer, Asked
 from gateway.pipeline import Pipeline
 from gateway.visits import Visits
-from ratelimit.address import Networks, client_address
-from ratelimit.bans import block_of
+from ratelimit.address import Networks, block_of, client_address
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -39,9 +38,7 @@ class Hangup(Exception):
 class Door:
     """Parts the requests. `pages` serves what is not data."""
 
-    def __init__(
-        self, pipeline: Pipeline, visits: Visits, pages: Application, trusted: Networks, clock: Clock
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, visits: Visits, pages: Application, trusted: Networks, clock: Clock) -> None:
         """`trusted` are the proxies whose word on the client's address is taken."""
         self._pipeline = pipeline
         self._visits = visits
@@ -160,4 +157,3 @@ def with_headers(send: Send, asked: Asked) -> Send:
         await send(message)
 
     return sending
-

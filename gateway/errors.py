@@ -78,7 +78,7 @@ class Refused(Enum):
         "00105",
         401,
         "Jeton révoqué",
-        "Votre jeton a été révoqué, sans doute parce qu'il a été divulgué. Un jeton valide vous attend sur votre compte.",
+        "Votre jeton a été révoqué, sans doute parce qu'il a été divulgué. Demandez-en un autre.",
         _TOKEN,
     )
     ADDRESS = Row(
@@ -178,8 +178,8 @@ class Refusal(Exception):
         """Parameters that cannot be read: each format, and the parameter it names."""
         return Refusal(
             tuple(
-                Row(format.code, 422, UNPROCESSABLE, format.detail, {"parameter": name} if name else None)
-                for format, name in wrong
+                Row(rule.code, 422, UNPROCESSABLE, rule.detail, {"parameter": name} if name else None)
+                for rule, name in wrong
             )
         )
 
@@ -234,4 +234,4 @@ GONE_V2 = (
     "La version 2 de l'API a été fermée le 15/11/2023. Utilisez les versions 3 et suivantes ; le guide de migration "
     "est publié sur https://entreprise.api.gouv.fr/developpeurs/guide-migration.\n"
 ).encode()
-GONE_INPI = "Cette ressource de l'INPI n'existe plus : voyez celles du Registre national des entreprises.\n".encode()
+GONE_INPI = b"Cette ressource de l'INPI n'existe plus : voyez celles du Registre national des entreprises.\n"

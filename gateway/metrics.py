@@ -1,4 +1,4 @@
-"""Prometheus metrics. The hot path counts in plain dictionaries; once a second the counts are handed to the registry."""
+"""Prometheus metrics. The hot path counts in plain dictionaries, which are handed over once a second."""
 
 import asyncio
 import os

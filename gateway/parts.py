@@ -24,7 +24,7 @@ from gateway.health import Health
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.protocol import Doorstep
-from gateway.registry.registry import Registry
+from gateway.registry.registry import STATE_SECONDS, Publish, Registry
 from gateway.release import VERSION
 from gateway.routing import Router
 from gateway.sealed import Seal
@@ -78,19 +78,19 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         link = await Link.open(redis_url, settings.ratelimit.redis_timeout_seconds)
         stack.push_async_callback(link.close)
         limiter = Limiter(link, settings.ratelimit, settings.workers, clock)
-        bans = Bans(link, pool, settings.ratelimit, clock)
         doorstep = Doorstep()
-        doorstep.bans = bans
+        bans = doorstep.bans = await Bans.open(link, pool, clock)
         bans.on_ban(doorstep.ban)
-        await bans.open()
         stack.push_async_callback(bans.close)
-        registry = Registry(pool, limiter.publish_state, clock)
+        registry = Registry(lambda: pool, publisher(limiter), clock)
         await registry.open()
         stack.push_async_callback(registry.close)
         trail = await Trail.open(settings.audit, settings.data_dir / "spool", pool, clock)
         stack.push_async_callback(trail.close)
         client = await stack.enter_async_context(_client())
-        documents = Documents(open_store(settings.documents, settings.data_dir), link, seal, settings.documents, clock, base)
+        documents = Documents(
+            open_store(settings.documents, settings.data_dir), link, seal, settings.documents, clock, base
+        )
         vault = RedisVault(link, seal, clock)
         upstream = Upstream(client, settings.upstream, settings.providers, vault, documents, _paris(clock))
         cache = AnswerCache(link, seal, clock, settings.cache.local_bytes)
@@ -126,6 +126,15 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, upstream, health,
             trail, metrics, doorstep, clock, base,
         )  # fmt: skip
+
+
+def publisher(limiter: Limiter) -> Publish:
+    """How a state of the registry is told to Redis."""
+
+    async def publish(jti: str, version: int, packed: bytes) -> None:
+        await limiter.publish_state(jti, version, packed, STATE_SECONDS)
+
+    return publish
 
 
 def cache_keys(settings: Settings) -> list[bytes]:

@@ -29,7 +29,8 @@ from gateway.registry.state import TokenState
 from gateway.routing import NOWHERE, Found, Kind, Router
 from gateway.tokens import Claims, VerifiedTokens, find_token
 from providers.base import Call, Endpoint, ProviderFailed, Upstream, serialise
-from ratelimit.bans import Bans, block_of
+from ratelimit.address import block_of
+from ratelimit.bans import Bans
 from ratelimit.limiter import Counter, IpSeen, Limiter, TokenSeen, quota_headers, retry_after
 from ratelimit.link import Link, RedisUnavailable
 
@@ -38,11 +39,16 @@ log = structlog.get_logger()
 DUPLICATE_MILLISECONDS = 60_000
 """Longest life of a duplicate guard, should its holder die (behaviours §2.1)."""
 
+_LEARNING_ROUNDS = 4
+"""Changes of a token's state that may cross one request; more than one is already unheard of."""
+
 _PAGES = {
     Kind.NOWHERE: (404, NOT_A_PAGE),
     Kind.GONE_V2: (410, GONE_V2),
     Kind.GONE_INPI: (410, GONE_INPI),
 }
+NO_CODES: tuple[str, ...] = ()
+
 _FALSE, _TRUE = (b"x-response-cached", b"false"), (b"x-response-cached", b"true")
 _EMPTY_EXPIRY = (b"x-cache-expires-in", b"")
 
@@ -160,18 +166,19 @@ class Pipeline:
         turn.token = find_token(asked.authorization, asked.api_key, asked.query, self.query_token)
         if turn.token:
             turn.claims = self.verified.claims(turn.token)
-        if found.digest and turn.claims is not None and not asked.no_cache and found.endpoint is not None:
-            if found.endpoint.cache is not None:
-                kept = self.cache.look(self._digest(found, found.endpoint, asked))
+        endpoint = found.endpoint
+        if endpoint is not None and endpoint.cache is not None and turn.claims is not None and not asked.no_cache:
+            digest = self._digest(found, endpoint, asked) if found.digest else b""
+            kept = self.cache.look(digest) if digest else None
         token = self._ask_token(turn)
         turn.ip = await ip
         try:
             if token is not None:
                 await self._learn_token(turn, token)
         finally:
-            if kept is not None and found.endpoint is not None:
+            if kept is not None:
                 try:
-                    turn.kept = self.cache.read(self._digest(found, found.endpoint, asked), await kept)
+                    turn.kept = self.cache.read(digest, await kept)
                     turn.cached = turn.kept is not None
                 except RedisUnavailable:
                     turn.kept = None
@@ -191,26 +198,25 @@ class Pipeline:
         state = self.registry.known(turn.claims.jti)
         turn.state = state
         turn.counters = self._counters(turn, state)
-        counts = state is not None and not checks.is_revoked(state, turn.asked.at)
-        if state is not None and counts and state.allowed_networks:
-            counts = checks.is_allowed_from(state, turn.asked.address)
-        return self.limiter.look_at_token(
-            turn.claims.jti, state.version if state else 0, turn.counters if counts else ()
-        )
+        counters = turn.counters if checks.draws_on_quota(state, turn.asked) else ()
+        return self.limiter.look_at_token(turn.claims.jti, state.version if state else 0, counters)
 
     async def _learn_token(self, turn: Turn, seen: Awaitable[TokenSeen]) -> None:
         """Until what the worker knows of the token is what Redis says: once, but for a change or a first time."""
         turn.quota = await seen
-        while turn.claims is not None and not turn.quota.is_current:
-            jti = turn.claims.jti
+        for _ in range(_LEARNING_ROUNDS):
+            if turn.claims is None or turn.quota.is_current:
+                return
             if turn.quota.state is not None:
                 self.registry.remember(TokenState.unpack(turn.quota.state))
-            elif await self.registry.load(jti) is None:
-                turn.state = None
-                return
+            else:
+                turn.state = await self.registry.load(turn.claims.jti)
+                if turn.state is None:
+                    return
             again = self._ask_token(turn)
             assert again is not None
             turn.quota = await again
+        raise RegistryUnavailable
 
     def _counters(self, turn: Turn, state: TokenState | None) -> tuple[Counter, ...]:
         """The custom limit first, for its headers are those told; then the group's."""
@@ -245,7 +251,9 @@ class Pipeline:
         )
         make = self._make(endpoint, call)
         keeps = endpoint.cache is not None and not asked.no_cache
-        turn.cache_status = b"Octroi; fwd=" + (b"uri-miss; stored" if keeps else b"request" if asked.no_cache else b"bypass")
+        turn.cache_status = b"Octroi; fwd=" + (
+            b"uri-miss; stored" if keeps else b"request" if asked.no_cache else b"bypass"
+        )
         guard = self._guard_key(state, endpoint, asked)
         flight = self.cache.start(self._digest(turn.found, endpoint, asked), make) if keeps else None
         await self._enter(guard)  # 409 00015
@@ -260,7 +268,7 @@ class Pipeline:
             seconds = 0
             try:
                 body = serialise(await self.upstream.fetch(endpoint, call))
-                status, codes = 200, ()
+                status, codes = 200, NO_CODES
                 seconds = self._lasting(endpoint) if cache else 0
             except ProviderFailed as failed:
                 status, code, body = provider_failure(failed, provider.code, provider.name)
@@ -407,7 +415,7 @@ class Pipeline:
 
 
 def _is_of_data(refusal: Refusal) -> bool:
-    """Whether the refusal comes after the point where answers take the vendor's content type (behaviours §2, row 14)."""
+    """Whether it comes after the point where answers take the vendor's content type (behaviours §2, row 14)."""
     return refusal.codes[0] not in _BEFORE_DATA
 
 

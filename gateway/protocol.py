@@ -10,7 +10,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ratelimit.bans import Ban, Bans, block_of
+from ratelimit.address import block_of
+from ratelimit.ban import Ban
+from ratelimit.bans import Bans
 
 
 class Doorstep:

@@ -1,7 +1,6 @@
 """Requests for pages that are not data (administration, documents, descriptions): admitted, judged, recorded."""
 
 import hashlib
-
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,8 @@ from gateway.metrics import Metrics
 from gateway.registry.registry import Registry, RegistryUnavailable
 from gateway.registry.state import TokenState
 from gateway.tokens import Claims, VerifiedTokens, find_token
-from ratelimit.bans import Bans, block_of
+from ratelimit.address import block_of
+from ratelimit.bans import Bans
 from ratelimit.limiter import Limiter, quota_headers, retry_after
 
 ADMIN = "/admin"
@@ -80,9 +80,9 @@ class Visits:
             visit.codes = refusal.codes
             return await self._refuse(visit, _answer(refusal, asked))
         except RegistryUnavailable:
-            refusal = Refusal.of(Refused.UNAVAILABLE)
-            visit.codes = refusal.codes
-            return await self._refuse(visit, _answer(refusal, asked))
+            unavailable = Refusal.of(Refused.UNAVAILABLE)
+            visit.codes = unavailable.codes
+            return await self._refuse(visit, _answer(unavailable, asked))
         return visit
 
     async def record(self, visit: Visit, status: int) -> Answer | None:
@@ -132,15 +132,13 @@ class Visits:
 
     async def _current_state(self, jti: str) -> TokenState | None:
         """What the registry says now, by version, as in the pipeline."""
-        while True:
-            state = self.registry.known(jti)
-            seen = await self.limiter.look_at_token(jti, state.version if state else 0, ())
-            if seen.is_current:
-                return state
-            if seen.state is not None:
-                self.registry.remember(TokenState.unpack(seen.state))
-            elif await self.registry.load(jti) is None:
-                return None
+        state = self.registry.known(jti)
+        seen = await self.limiter.look_at_token(jti, state.version if state else 0, ())
+        if seen.is_current:
+            return state
+        if seen.state is None:
+            return await self.registry.load(jti)
+        return self.registry.remember(TokenState.unpack(seen.state))
 
     async def _count_file(self, visit: Visit) -> None:
         """A link needs no token; a caller who shows one draws on its allowance all the same (behaviours §5.1)."""
@@ -161,5 +159,3 @@ class Visits:
 def _answer(refusal: Refusal, asked: Asked) -> Answer:
     headers = [(b"content-type", JSON), (b"x-request-id", asked.request_id.encode())]
     return Answer(refusal.status, headers, refusal.body())
-
-

@@ -18,12 +18,19 @@ def create_pages(parts: Parts) -> FastAPI:
     pages.add_exception_handler(405, _nowhere)
     pages.add_exception_handler(500, _defect)
     pages.add_exception_handler(RequestValidationError, _wrong_input)  # type: ignore[arg-type]
+    for reason in admin.REFUSED:
+        pages.add_exception_handler(reason, _refused)
     return pages
 
 
 async def _nowhere(request: Request, reason: Exception) -> Response:
     del request, reason
     return Response(NOT_A_PAGE, 404, media_type=TEXT.decode())
+
+
+async def _refused(request: Request, reason: Exception) -> Response:
+    del request
+    return admin.refused(reason)
 
 
 async def _defect(request: Request, reason: Exception) -> Response:

@@ -29,4 +29,6 @@ async def as_json(parts: GatewayParts) -> Response:
 @router.api_route("/v3/openapi-entreprise.yaml", methods=["GET", "HEAD"])
 async def in_yaml(parts: GatewayParts) -> Response:
     """OpenAPI, in YAML; any origin may read it (behaviours §2, row 0)."""
-    return Response(_described(parts.base)[1], headers={"access-control-allow-origin": "*"}, media_type="application/yaml")
+    return Response(
+        _described(parts.base)[1], headers={"access-control-allow-origin": "*"}, media_type="application/yaml"
+    )

@@ -29,7 +29,7 @@ async def ready(parts: GatewayParts) -> JSONResponse:
     told = {
         "redis": "ok" if parts.link.available else "degraded",
         "database": database,
-        "audit": "ok" if parts.trail.is_writable else "failed",
+        "audit": "ok" if parts.trail.unavailable_since is None else "failed",
         "audit_backlog_bytes": parts.trail.backlog_bytes,
     }
     return JSONResponse(told, 503 if "failed" in told.values() or database == "behind" else 200)

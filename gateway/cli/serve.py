@@ -1,0 +1,110 @@
+"""`octroi serve` and `octroi simulate`."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from config.clock import system_clock
+from config.settings import PREFIX, Settings
+from gateway import metrics
+from gateway.cli.common import Failed, resolved
+from gateway.database import migrate
+
+GRACE_SECONDS = 12
+"""Calls under way when the gateway stops are given that long."""
+
+
+def serve(
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(8000, min=0, max=65535, help="Port to listen on; 0 takes a free one."),
+    workers: int = typer.Option(1, min=1, help="Worker processes."),
+) -> None:
+    """Serve the gateway, with private servers of its own where no URL is configured."""
+    with listening(host, port) as listener, resolved() as settings:
+        run_gateway(settings, listener, workers)
+
+
+def simulate(
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(9000, min=0, max=65535, help="Port to listen on; 0 takes a free one."),
+    latency: float = typer.Option(0.0, min=0, help="Seconds added to each answer."),
+    jitter: float = typer.Option(0.0, min=0, help="Seconds by which that varies."),
+) -> None:
+    """Serve the simulated providers, over invented companies."""
+    with listening(host, port) as listener:
+        where = f"http://{host}:{listener.getsockname()[1]}"
+        typer.echo(f"Simulated providers on {where}: set OCTROI_UPSTREAM__OVERRIDE={where}")
+        run_simulator(listener, latency, jitter)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises Failed with the remedy where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Failed(f"{host}:{port} cannot be listened on ({error.strerror}); choose another with --port") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def run_gateway(settings: Settings, listener: socket.socket, workers: int) -> None:
+    """Migrate, then serve until a signal comes."""
+    assert settings.database_url is not None
+    asyncio.run(_migrated(settings.database_url.get_secret_value()))
+    host, port = listener.getsockname()[:2]
+    if settings.public_url is None:
+        shown = f"[{host}]" if ":" in host else host
+        os.environ[PREFIX + "PUBLIC_URL"] = f"http://{shown}:{port}"
+    os.environ[PREFIX + "WORKERS"] = str(workers)
+    metrics.prepare(settings.data_dir / "metrics")
+    run_uvicorn("gateway.app:create_app", listener, workers, http="gateway.protocol:SilentProtocol", factory=True)
+
+
+async def _migrated(url: str) -> None:
+    try:
+        await migrate(url)
+    except OSError as error:
+        typer.echo(f"PostgreSQL is away ({error}): serving the tokens that are known", err=True)
+
+
+def run_simulator(listener: socket.socket, latency: float, jitter: float) -> None:
+    """Serve the simulated providers until a signal comes."""
+    from providers.simulator.app import create_simulator
+    from providers.simulator.world import World
+
+    run_uvicorn(create_simulator(World.load(), latency=latency, jitter=jitter, clock=system_clock), listener, 1)
+
+
+def run_uvicorn(application: Callable[..., Any] | str, listener: socket.socket, workers: int, **more: Any) -> None:
+    """One process, or a supervisor and its workers."""
+    more.setdefault("http", "httptools")
+    settings = uvicorn.Config(
+        application,
+        workers=workers,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        lifespan="on" if more.get("factory") else "off",
+        ws="none",
+        **more,
+    )
+    if workers > 1:
+        Multiprocess(settings, sockets=[listener]).run()
+    else:
+        uvicorn.Server(settings).run(sockets=[listener])

@@ -1,0 +1,86 @@
+"""`octroi bans`, `octroi quotas` and `octroi doctor`."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from config.clock import system_clock
+from config.settings import WrongSettings, load
+from gateway.cli.common import JSON_OPTION, Connected, Failed, run, show
+from gateway.cli.config import missing, unknown_providers
+from gateway.database import schema_state
+from gateway.oversight import ban_row, counters_of, quota_rows
+from providers import ADAPTERS, ENDPOINTS
+from ratelimit.bans import Bans
+from ratelimit.link import RedisUnavailable
+
+BAN_COLUMNS = ("ip", "reason", "banned_at", "until", "seconds_left")
+QUOTA_COLUMNS = ("group", "limit", "used", "remaining", "reset")
+
+
+def bans(as_json: bool = JSON_OPTION) -> None:
+    """List the bans in force. Each ends by itself; no command lifts one."""
+
+    async def work(connections: Connected) -> list[dict[str, Any]]:
+        found = await Bans.open(connections.link, connections.pool, system_clock)
+        try:
+            return [ban_row(ban, system_clock()) for ban in found.list_active()]
+        finally:
+            await found.close()
+
+    show(run(work), as_json, BAN_COLUMNS)
+
+
+def quotas(
+    jti: Annotated[str, typer.Argument(help="jti of the token.")],
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Show what a token has used of its allowances in the running minute; counts nothing."""
+
+    async def work(connections: Connected) -> list[dict[str, Any]]:
+        state = await connections.store.load_state(jti)
+        if state is None:
+            raise Failed(f"The registry has no token {jti}")
+        counters = counters_of(connections.limiter, ENDPOINTS, state)
+        try:
+            seen = await connections.limiter.peek_at_token(jti, counters)
+        except RedisUnavailable:
+            raise Failed("Redis does not answer: check OCTROI_REDIS_URL") from None
+        return quota_rows(counters, seen, system_clock())
+
+    show(run(work), as_json, QUOTA_COLUMNS)
+
+
+def doctor(as_json: bool = JSON_OPTION) -> None:
+    """Look at settings, Redis, PostgreSQL, disk and providers' credentials; status 1 where something needs care."""
+    findings: list[dict[str, Any]] = []
+    try:
+        settings = load()
+        findings += [_finding("settings", not (wrong := unknown_providers(settings)), "; ".join(wrong) or "sound")]
+    except WrongSettings as wrong_settings:
+        show([_finding("settings", False, problem) for problem in wrong_settings.problems], as_json, FINDING_COLUMNS)
+        sys.exit(1)
+
+    async def work(connections: Connected) -> list[dict[str, Any]]:
+        state = await schema_state(connections.pool)
+        return [
+            _finding("postgresql", not state.is_behind, f"schema {state.current}"),
+            _finding(
+                "redis", connections.link.available, "answers" if connections.link.available else "does not answer"
+            ),
+        ]
+
+    findings += run(work)
+    for adapter in ADAPTERS:
+        lacking = missing(settings, adapter)
+        findings.append(_finding(adapter.slug, not lacking, f"set {', '.join(lacking)}" if lacking else "ready"))
+    show(findings, as_json, FINDING_COLUMNS)
+    sys.exit(not all(finding["ok"] for finding in findings))
+
+
+FINDING_COLUMNS = ("what", "ok", "detail")
+
+
+def _finding(what: str, ok: bool, detail: str) -> dict[str, Any]:
+    return {"what": what, "ok": ok, "detail": detail}
