@@ -38,13 +38,15 @@ class _NotJson(Exception):
 
 @dataclass(frozen=True)
 class OAuth2:
-    """A token asked with a form, whose fields are told by `form`; each value of `secrets` names a setting.
+    """A token asked with a form: `fields` are sent as they are, each value of `secrets` names a setting.
 
-    `renewed_on` are the statuses of a data call at which the token is dropped and asked again, once.
+    `order` names all of them as the provider wants them; by default the fields, then the secrets. `renewed_on` are the
+    statuses of a data call at which the token is dropped and asked again, once.
     """
 
     fields: Mapping[str, str]
     secrets: Mapping[str, str]
+    order: tuple[str, ...] = ()
     renewed_on: tuple[int, ...] = ()
     header: Callable[[str], Mapping[str, str]] = lambda token: {"authorization": f"Bearer {token}"}
 
@@ -77,7 +79,8 @@ class OAuth2:
         return f"access:{access.provider.slug}:{access.provider.token_url}"
 
     async def _login(self, access: Access, *, retried: tuple[type[Exception], ...]) -> tuple[bytes, int]:
-        form = {**self.fields, **{name: access.secret(setting) for name, setting in self.secrets.items()}}
+        told = {**self.fields, **{name: access.secret(setting) for name, setting in self.secrets.items()}}
+        form = {name: told[name] for name in self.order or told}
         request = Request(method="POST", path=access.provider.token_url, form=form)
         try:
             async for attempt in stamina.retry_context(
