@@ -103,7 +103,7 @@ class Adresse(Contract):
     )
 
 
-class Liens(Contract):
+class LiensAdresse(Contract):
     """Who is at that address."""
 
     unite_legale: str = Field(
@@ -118,7 +118,7 @@ class Liens(Contract):
     )
 
 
-class Meta(Contract):
+class MetaAdresse(Contract):
     """Of when the data are."""
 
     date_derniere_mise_a_jour: int | None = Field(
@@ -128,7 +128,7 @@ class Meta(Contract):
     )
 
 
-AdresseResponse = Single[Adresse, Liens, Meta]
+AdresseResponse = Single[Adresse, LiensAdresse, MetaAdresse]
 
 # How one becomes the other.
 
@@ -281,11 +281,11 @@ def normalise(sent: wire.EtablissementSent, call: Call) -> AdresseResponse:
     etablissement = sent.etablissement
     return AdresseResponse(
         data=adresse(etablissement),
-        links=Liens(
+        links=LiensAdresse(
             unite_legale=f"{call.base}/v3/insee/sirene/unites_legales/{etablissement.siren}",
             etablissement=f"{call.base}/v3/insee/sirene/etablissements/{etablissement.siret}",
         ),
-        meta=Meta(date_derniere_mise_a_jour=epoch(etablissement.traitement)),
+        meta=MetaAdresse(date_derniere_mise_a_jour=epoch(etablissement.traitement)),
     )
 
 

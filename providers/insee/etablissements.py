@@ -95,7 +95,7 @@ class EtablissementV4(EtablissementV3):
     unite_legale: UniteLegaleV4 = Field(title="Unité légale à laquelle l'établissement appartient")
 
 
-class Liens(Contract):
+class LiensEtablissement(Contract):
     """Where its legal unit is told of."""
 
     unite_legale: str = Field(
@@ -105,7 +105,7 @@ class Liens(Contract):
     )
 
 
-class Meta(Contract):
+class MetaEtablissement(Contract):
     """Of when the data are, and which SIRET was asked."""
 
     date_derniere_mise_a_jour: int | None = Field(
@@ -123,8 +123,8 @@ class Meta(Contract):
     )
 
 
-EtablissementResponseV3 = Single[EtablissementV3, Liens, Meta]
-EtablissementResponseV4 = Single[EtablissementV4, Liens, Meta]
+EtablissementResponseV3 = Single[EtablissementV3, LiensEtablissement, MetaEtablissement]
+EtablissementResponseV4 = Single[EtablissementV4, LiensEtablissement, MetaEtablissement]
 
 # How one becomes the other. A head office is told in the same way.
 
@@ -209,12 +209,12 @@ def open_answer_v4(sent: wire.Etablissement, call: Call, not_found: Kind) -> Eta
     return answer.model_copy(update={"data": mask(answer.data, sent)})
 
 
-def _links(call: Call, sent: wire.Etablissement, version: str) -> Liens:
-    return Liens(unite_legale=f"{call.base}/{version}/insee/sirene/unites_legales/{sent.siren}")
+def _links(call: Call, sent: wire.Etablissement, version: str) -> LiensEtablissement:
+    return LiensEtablissement(unite_legale=f"{call.base}/{version}/insee/sirene/unites_legales/{sent.siren}")
 
 
-def _meta(call: Call, sent: wire.Etablissement) -> Meta:
-    return Meta(
+def _meta(call: Call, sent: wire.Etablissement) -> MetaEtablissement:
+    return MetaEtablissement(
         date_derniere_mise_a_jour=epoch(sent.traitement),
         redirect_from_siret=call.redirected_from.get("siret"),
     )

@@ -173,7 +173,7 @@ class FicheV4(UniteLegaleV4):
     date_cessation: DateCessation
 
 
-class Liens(Contract):
+class LiensUniteLegale(Contract):
     """Where the head office is told of."""
 
     siege_social: str | None = Field(
@@ -188,7 +188,7 @@ class Liens(Contract):
     )
 
 
-class Meta(Contract):
+class MetaUniteLegale(Contract):
     """Of when the data are, and which SIREN was asked."""
 
     date_derniere_mise_a_jour: int | None = Field(
@@ -203,8 +203,8 @@ class Meta(Contract):
     )
 
 
-UniteLegaleResponseV3 = Single[FicheV3, Liens, Meta]
-UniteLegaleResponseV4 = Single[FicheV4, Liens, Meta]
+UniteLegaleResponseV3 = Single[FicheV3, LiensUniteLegale, MetaUniteLegale]
+UniteLegaleResponseV4 = Single[FicheV4, LiensUniteLegale, MetaUniteLegale]
 
 # How one becomes the other.
 
@@ -299,16 +299,16 @@ def _cessation(unite: wire.UniteLegaleAndPeriodes) -> int | None:
     return end_epoch(unite.now.etat, unite.periodes)
 
 
-def _links(call: Call, data: UniteLegaleV3, version: str) -> Liens:
+def _links(call: Call, data: UniteLegaleV3, version: str) -> LiensUniteLegale:
     siege = data.siret_siege_social
     if siege is None:
-        return Liens(siege_social=None, siege_social_adresse=None)
+        return LiensUniteLegale(siege_social=None, siege_social_adresse=None)
     link = f"{call.base}/{version}/insee/sirene/etablissements/{siege}"
-    return Liens(siege_social=link, siege_social_adresse=f"{link}/adresse")
+    return LiensUniteLegale(siege_social=link, siege_social_adresse=f"{link}/adresse")
 
 
-def _meta(unite: wire.UniteLegaleAndPeriodes, call: Call) -> Meta:
-    return Meta(
+def _meta(unite: wire.UniteLegaleAndPeriodes, call: Call) -> MetaUniteLegale:
+    return MetaUniteLegale(
         date_derniere_mise_a_jour=epoch(unite.traitement),
         redirect_from_siren=call.redirected_from.get("siren"),
     )
