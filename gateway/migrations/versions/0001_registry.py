@@ -1,7 +1,8 @@
 """The registry: habilitations and tokens.
 
 What a worker remembers of a token is validated by `state_version`. The triggers see to it that every change takes a
-new one, whoever makes it: a hand with psql is obeyed at the next request too.
+higher one, whoever makes it: a hand with psql is obeyed at the next request too. Versions are microseconds since the
+epoch, so that they go on rising where a backup is restored, while Redis and the workers remember what came after it.
 """
 
 from alembic import op
@@ -12,7 +13,8 @@ revision = "0001"
 down_revision = None
 
 SCHEMA = """
-CREATE SEQUENCE registry_version AS bigint;
+CREATE FUNCTION registry_moment() RETURNS bigint LANGUAGE sql AS
+    $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
 
 CREATE TABLE habilitations (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -37,14 +39,13 @@ CREATE TABLE tokens (
     operator text,
     operator_scopes text[] CHECK (array_position(operator_scopes, NULL) IS NULL),
     iat timestamptz NOT NULL,
-    exp timestamptz NOT NULL CHECK (exp > iat),
+    exp timestamptz NOT NULL CHECK (exp > iat AND isfinite(exp)),
     version text NOT NULL DEFAULT '1.0',
     mcp boolean NOT NULL DEFAULT false,
-    revoked_at timestamptz,
+    revoked_at timestamptz CHECK (isfinite(revoked_at)),
     revocation_reason text,
-    last_used_on date,
     created_at timestamptz NOT NULL DEFAULT now(),
-    state_version bigint NOT NULL DEFAULT nextval('registry_version'),
+    state_version bigint NOT NULL DEFAULT registry_moment(),
     CONSTRAINT tokens_of_one_kind CHECK (
         CASE kind
             WHEN 'client' THEN habilitation_id IS NOT NULL AND operator IS NULL AND operator_scopes IS NULL
@@ -53,6 +54,7 @@ CREATE TABLE tokens (
     )
 );
 CREATE INDEX tokens_by_habilitation ON tokens (habilitation_id);
+CREATE INDEX tokens_by_state_version ON tokens (state_version);
 COMMENT ON TABLE tokens IS 'One row a token; its JWT is never stored. A row is revoked, never deleted.';
 COMMENT ON COLUMN tokens.revoked_at IS 'In the future: a revocation that is planned.';
 
@@ -73,22 +75,17 @@ CREATE TRIGGER bump AFTER UPDATE ON habilitations FOR EACH ROW EXECUTE FUNCTION 
 -- The row is locked before this runs, so that versions grow in the order of the commits.
 CREATE FUNCTION registry_bump_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.state_version := nextval('registry_version');
+    NEW.state_version := greatest(OLD.state_version + 1, registry_moment());
     RETURN NEW;
 END $$;
-CREATE TRIGGER bump BEFORE UPDATE OF
-    jti, kind, habilitation_id, operator, operator_scopes, iat, exp, version, mcp, revoked_at, revocation_reason,
-    state_version
-    ON tokens FOR EACH ROW EXECUTE FUNCTION registry_bump_token();
+CREATE TRIGGER bump BEFORE UPDATE ON tokens FOR EACH ROW EXECUTE FUNCTION registry_bump_token();
 
 CREATE FUNCTION registry_announce_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('octroi_registry', NEW.jti::text);
     RETURN NULL;
 END $$;
-CREATE TRIGGER announce_new AFTER INSERT ON tokens FOR EACH ROW EXECUTE FUNCTION registry_announce_token();
-CREATE TRIGGER announce AFTER UPDATE ON tokens FOR EACH ROW
-    WHEN (OLD.state_version <> NEW.state_version) EXECUTE FUNCTION registry_announce_token();
+CREATE TRIGGER announce AFTER INSERT OR UPDATE ON tokens FOR EACH ROW EXECUTE FUNCTION registry_announce_token();
 
 -- A worker compares versions: a row that vanished has none, and would live on in its memory.
 CREATE FUNCTION registry_keep_token() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -108,6 +105,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the registry, tokens included."""
     op.execute("DROP TABLE tokens, habilitations")
-    op.execute("DROP SEQUENCE registry_version")
-    for function in ("touch_habilitation", "bump_tokens", "bump_token", "announce_token", "keep_token"):
+    for function in ("moment", "touch_habilitation", "bump_tokens", "bump_token", "announce_token", "keep_token"):
         op.execute(f"DROP FUNCTION registry_{function}")

@@ -1,0 +1,1 @@
+"""The registry: habilitations, their tokens, and what a worker remembers of them."""
