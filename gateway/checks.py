@@ -62,8 +62,8 @@ def authenticate(claims: Claims | None, state: TokenState | None, now: float) ->
 
 
 def authorise(state: TokenState, endpoint: Endpoint) -> None:
-    """403 00100: one scope in common is enough; an endpoint without scopes is open to every token."""
-    if endpoint.scopes and endpoint.scopes.isdisjoint(state.scopes):
+    """403 00100: one scope in common is enough; an endpoint without scopes is open to every client's token."""
+    if state.kind != "client" or (endpoint.scopes and endpoint.scopes.isdisjoint(state.scopes)):
         raise Refusal.of(Refused.SCOPE)
 
 

@@ -133,7 +133,7 @@ class Health:
         lately = datetime.fromtimestamp(self._clock(), PARIS) - RECENT
         if seconds_left(ping.provider.maintenance, lately) is not None:
             return "ok"
-        statuses = await self._recent([driver.endpoint.operation_id])
+        statuses = await self._recent([endpoint.operation_id for endpoint in driver.endpoints])
         failing = sum(status in (503, 504) for status in statuses)
         return "bad_gateway" if statuses and failing >= FAILING_SHARE * len(statuses) else "ok"
 
@@ -185,5 +185,3 @@ def _key(path: str) -> bytes:
 
 def _last_ok(path: str) -> bytes:
     return b"octroi:{ping:" + path.encode() + b"}:last_ok"
-
-

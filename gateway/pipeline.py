@@ -311,7 +311,7 @@ class Pipeline:
         turn.codes = kept.codes
         turn.outcome = "granted" if kept.status == 200 else "refused" if kept.status < 500 else "failed"
         body = kept.body
-        if endpoint.document is not None and kept.status == 200:
+        if (endpoint.document is not None or endpoint.marks) and kept.status == 200:
             try:
                 body = await self.documents.with_links(body)
             except ProviderFailed as failed:

@@ -1,6 +1,6 @@
 """The core on which adapters stand: declarations, models, kinds of failures, and the upstream that carries them out."""
 
-from providers.base.access import OAuth2
+from providers.base.access import Login
 from providers.base.cachetime import Cache
 from providers.base.call import Call
 from providers.base.endpoint import (
@@ -40,7 +40,7 @@ __all__ = [
     "Get",
     "HealthThenRatio",
     "Kind",
-    "OAuth2",
+    "Login",
     "OneOrMany",
     "Parameter",
     "Ping",

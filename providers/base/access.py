@@ -1,9 +1,11 @@
-"""Access tokens of providers: OAuth2 grants, cached for all workers, renewed by one of them at a time."""
+"""Access tokens of providers: OAuth2 and other logins, cached for all workers, renewed by one of them at a time."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import orjson
 import stamina
 
 from config.settings import ProviderSettings
@@ -28,6 +30,9 @@ class Access(Protocol):
     def secret(self, name: str) -> str:
         """A credential by the name of its setting. Raises ProviderFailed (006) where it is not set."""
 
+    def now(self) -> float:
+        """The present moment, in epoch seconds."""
+
     async def send(self, request: Request) -> Reply:
         """Send without authentication."""
 
@@ -36,17 +41,44 @@ class _NotJson(Exception):
     """A token endpoint that answered something else: asked again, a few times."""
 
 
-@dataclass(frozen=True)
-class OAuth2:
-    """A token asked with a form: `fields` are sent as they are, each value of `secrets` names a setting.
+def oauth2(reply: Reply, now: float) -> tuple[str, int] | None:
+    """Token and seconds it lives, from an OAuth2 reply."""
+    del now
+    token, lasting = reply.find("access_token"), reply.find("expires_in")
+    return (token, _seconds(lasting)) if isinstance(token, str) and token else None
 
-    `order` names all of them as the provider wants them; by default the fields, then the secrets. `renewed_on` are the
-    statuses of a data call at which the token is dropped and asked again, once.
+
+def expiring_jwt(*path: str) -> Callable[[Reply, float], tuple[str, int] | None]:
+    """Reads a JWT at that path of a reply; how long it lives is what it says itself, its signature unlooked at."""
+
+    def read(reply: Reply, now: float) -> tuple[str, int] | None:
+        token = reply.find(*path)
+        if not isinstance(token, str):
+            return None
+        try:
+            padded = token.split(".")[1] + "=="
+            expiry = orjson.loads(urlsafe_b64decode(padded))["exp"]
+        except (IndexError, ValueError, KeyError, TypeError):
+            return None
+        return token, _seconds(expiry) - int(now)
+
+    return read
+
+
+@dataclass(frozen=True)
+class Login:
+    """A token asked with credentials: `fields` are sent as they are, each value of `secrets` names a setting.
+
+    They are sent as a form, or as JSON; `order` names all of them as the provider wants them, by default the fields,
+    then the secrets. `read` finds the token in the reply, with the seconds it lives. `renewed_on` are the statuses of a
+    data call at which the token is dropped and asked again, once.
     """
 
-    fields: Mapping[str, str]
     secrets: Mapping[str, str]
+    fields: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    as_json: bool = False
+    read: Callable[[Reply, float], tuple[str, int] | None] = oauth2
     renewed_on: tuple[int, ...] = ()
     header: Callable[[str], Mapping[str, str]] = lambda token: {"authorization": f"Bearer {token}"}
 
@@ -80,29 +112,29 @@ class OAuth2:
 
     async def _login(self, access: Access, *, retried: tuple[type[Exception], ...]) -> tuple[bytes, int]:
         told = {**self.fields, **{name: access.secret(setting) for name, setting in self.secrets.items()}}
-        form = {name: told[name] for name in self.order or told}
-        request = Request(method="POST", path=access.provider.token_url, form=form)
+        ordered = {name: told[name] for name in self.order or told}
+        how: Mapping[str, Any] = {"json": ordered} if self.as_json else {"form": ordered}
+        request = Request(method="POST", path=access.provider.token_url, **how)
         try:
             async for attempt in stamina.retry_context(
                 on=retried, attempts=LOGIN_ATTEMPTS, wait_initial=PAUSE_SECONDS, wait_max=PAUSE_SECONDS, wait_jitter=0
             ):
                 with attempt:
-                    return self._token(await access.send(request))
+                    return self._token(await access.send(request), access.now())
         except _NotJson:
             raise Failure.UNKNOWN.because() from None
         raise AssertionError("a retry context ends by a return or an exception")
 
-    @staticmethod
-    def _token(reply: Reply) -> tuple[bytes, int]:
+    def _token(self, reply: Reply, now: float) -> tuple[bytes, int]:
         for rule in COMMON:
             if failed := rule.judge(reply):
                 raise failed
         if not reply.is_json:
             raise _NotJson
-        token, lasting = reply.find("access_token"), reply.find("expires_in")
-        if not isinstance(token, str) or not token:
+        found = self.read(reply, now)
+        if found is None:
             raise Failure.UNKNOWN.because()
-        return token.encode(), max(0, _seconds(lasting) - MARGIN_SECONDS)
+        return found[0].encode(), max(0, found[1] - MARGIN_SECONDS)
 
 
 def _seconds(lasting: Any) -> int:

@@ -97,7 +97,8 @@ class Endpoint:
     `wire` is a model, or a function of the reply where the wire is not JSON. `normalise` makes the answer from what was
     read; its return annotation is the 200 body of the contract. `failures` are tried in order, after `common`; an
     answer that none matches and whose status is not in `success` is unknown (999). `accumulates`: all wrong parameters
-    are reported together. `key` is shared by the versions of one endpoint (quota of its own, ping).
+    are reported together. `key` is shared by the versions of one endpoint (quota of its own, ping). `marks`: answers may
+    hold marks of links to be drawn (`providers.base.marks`).
     """
 
     operation_id: str
@@ -118,6 +119,7 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
     accumulates: bool = False
     document: Document | None = None
+    marks: bool = False
     table: Table | None = None
     follow: Callable[[Call, Reply], Call] | None = None
     legal_block: bool = False
@@ -198,7 +200,7 @@ class HealthThenRatio:
     """A ping that asks the provider's own health page, then looks at the share of 503 and 504 in recent traffic."""
 
     request: Request
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,10 @@ class Access:
         log.error("provider_credential_missing", provider=self.provider.slug, setting=name)
         raise Failure.AUTHENTICATION.because()
 
+    def now(self) -> float:
+        """The present moment, in epoch seconds."""
+        return self.upstream.now().timestamp()
+
     async def send(self, request: Request) -> Reply:
         """Send without authentication."""
         return await self.upstream.send(self.provider, request, {})
@@ -102,7 +106,7 @@ class Upstream:
         self._providers = providers
         self._vault = vault
         self._documents = documents
-        self._now = now
+        self.now = now
         self._lines: dict[str, _Line] = {}
         self._tables = Tables()
         self._override = str(settings.override).rstrip("/") if settings.override else None
@@ -144,7 +148,7 @@ class Upstream:
         if not self.settings.maintenance:
             return None
         told = self._settings(provider).maintenance
-        return windows.seconds_left(provider.maintenance if told is None else told, self._now())
+        return windows.seconds_left(provider.maintenance if told is None else told, self.now())
 
     # The steps, in their order.
 

@@ -13,8 +13,8 @@ from providers.dgfip.liens_capitalistiques import liens_capitalistiques_v3
 HEALTH = Get(f"{OPERATIONS}/etatSante")
 
 
-def _ping(path: str, name: str, endpoint: Endpoint) -> Ping:
-    driver = HealthThenRatio(request=HEALTH, endpoint=endpoint)
+def _ping(path: str, name: str, *endpoints: Endpoint) -> Ping:
+    driver = HealthThenRatio(request=HEALTH, endpoints=endpoints)
     return Ping(path=path, name=name, provider=ADELIE, driver=driver, minutes=5)
 
 
@@ -29,7 +29,9 @@ ADAPTER = Adapter(
         liens_capitalistiques_v3,
     ),
     pings=(
-        _ping("dgfip/attestation_fiscale", "DGFIP - Attestations fiscales", attestation_fiscale_v4),
+        _ping(
+            "dgfip/attestation_fiscale", "DGFIP - Attestations fiscales", attestation_fiscale_v3, attestation_fiscale_v4
+        ),
         _ping("dgfip/chiffre_affaires", "DGFIP - Chiffre affaires", chiffres_affaires_v3),
         _ping("dgfip/liasses_fiscales", "DGFIP - Liasses fiscales", liasses_fiscales_v3),
     ),

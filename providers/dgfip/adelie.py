@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from providers.base import Call, Failure, OAuth2, Provider, Reply, daily
+from providers.base import Call, Failure, Login, Provider, Reply, daily
 
-OAUTH2 = OAuth2(
+OAUTH2 = Login(
     fields={"grant_type": "client_credentials"},
     secrets={"client_id": "client_id", "client_secret": "client_secret"},
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from providers.base import PERIMETER, Call, Failure, Get, Kind, OAuth2, Provider, Reply, Request
+from providers.base import PERIMETER, Call, Failure, Get, Kind, Login, Provider, Reply, Request
 from providers.base.parameters import siren_is_valid, siret_is_valid
 
 TIMEOUT = timedelta(seconds=2)
@@ -22,7 +22,7 @@ SIRENE = Provider(
     name="INSEE",
     base_url="https://api.insee.fr",
     token_url="https://api.insee.fr/token",  # noqa: S106  an address, not a secret
-    authentication=OAuth2(
+    authentication=Login(
         fields={"grant_type": "password"},
         secrets={
             "client_id": "client_id",

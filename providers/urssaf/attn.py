@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from providers.base import Kind, OAuth2, Provider, Reply
+from providers.base import Kind, Login, Provider, Reply
 
-OAUTH2 = OAuth2(
+OAUTH2 = Login(
     fields={"grant_type": "client_credentials", "scope": "attn.api_entreprise"},
     secrets={"client_id": "client_id", "client_secret": "client_secret"},
 )

@@ -109,7 +109,7 @@ def test_a_rank_that_would_fill_the_memory_is_not_believed() -> None:
 
 def test_each_ping_asks_adelie_how_it_feels() -> None:
     told = {
-        ping.path: (ping.minutes, ping.driver.request.path, ping.driver.endpoint.path)
+        ping.path: (ping.minutes, ping.driver.request.path, ping.driver.endpoints[-1].path)
         for ping in ADAPTER.pings
         if isinstance(ping.driver, HealthThenRatio)
     }
