@@ -1,0 +1,1 @@
+"""The bench: Octroi beside its peers, on the same work, in one run."""
