@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from providers.base import xml
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -35,7 +37,7 @@ def Post(path: str, *, json: Any = None, **more: Any) -> Request:  # noqa: N802
 
 
 class Unreadable(Exception):
-    """An answer that is not what its reader expects: not JSON, not the shape of the wire model."""
+    """An answer that is not what its reader expects: not JSON or XML, not the shape of the wire model."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,26 @@ class Reply:
         """Whether the body is JSON at all."""
         try:
             self.json()
+        except Unreadable:
+            return False
+        return True
+
+    @cached_property
+    def _element(self) -> xml.Element:
+        try:
+            return xml.parse(self.body)
+        except xml.NotXml as error:
+            raise Unreadable(f"not XML: {error}") from error
+
+    def xml(self) -> xml.Element:
+        """The root element of the body, safely read (`providers.base.xml`). Raises Unreadable."""
+        return self._element
+
+    @cached_property
+    def is_xml(self) -> bool:
+        """Whether the body is XML at all."""
+        try:
+            self.xml()
         except Unreadable:
             return False
         return True
