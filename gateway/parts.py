@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from audit.trail import Trail
 from config.clock import PARIS, Clock, system_clock
-from config.settings import Settings, WrongSettings
+from config.settings import PREFIX, ProviderSettings, Settings, WrongSettings
 from gateway.cache import AnswerCache
 from gateway.database import Pool, open_pool
 from gateway.documents import Documents, open_store
@@ -71,6 +72,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
     """The parts, for a worker. `redis_url`, `database_url` and `public_url` must be set by now."""
     redis_url, database_url, base = _addresses(settings)
     async with AsyncExitStack() as stack:
+        certificates = certified_contexts(settings.providers)
         seal = Seal(cache_keys(settings))
         keys = Keys.load(settings.jwt, settings.data_dir, clock)
         pool = await open_pool(database_url)
@@ -87,12 +89,15 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         stack.push_async_callback(registry.close)
         trail = await Trail.open(settings.audit, settings.data_dir / "spool", pool, clock)
         stack.push_async_callback(trail.close)
-        client = await stack.enter_async_context(_client())
+        client = await stack.enter_async_context(provider_client(httpx.create_ssl_context()))
+        certified = {
+            slug: await stack.enter_async_context(provider_client(context)) for slug, context in certificates.items()
+        }
         documents = Documents(
             open_store(settings.documents, settings.data_dir), link, seal, settings.documents, clock, base
         )
         vault = RedisVault(link, seal, clock)
-        upstream = Upstream(client, settings.upstream, settings.providers, vault, documents, _paris(clock))
+        upstream = Upstream(client, settings.upstream, settings.providers, vault, documents, _paris(clock), certified)
         cache = AnswerCache(link, seal, clock, settings.cache.local_bytes)
         stack.push_async_callback(cache.close)
         metrics = Metrics()
@@ -114,6 +119,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             upstream=upstream,
             base=base,
             query_token=settings.query_token,
+            log_requests=settings.log_requests,
             **shared,  # type: ignore[arg-type]
         )
         visits = Visits(**shared)  # type: ignore[arg-type]
@@ -172,11 +178,36 @@ def _paris(clock: Clock):  # type: ignore[no-untyped-def]
     return lambda: datetime.fromtimestamp(clock(), PARIS)
 
 
-def _client() -> httpx.AsyncClient:
-    """The client of all provider traffic: aiohttp's transport, the fastest measured behind httpx's interface."""
+def certified_contexts(providers: Mapping[str, ProviderSettings]) -> dict[str, ssl.SSLContext]:
+    """A TLS context with each configured client certificate, by provider.
+
+    Raises WrongSettings with every file that cannot be used.
+    """
+    contexts, problems = {}, []
+    for slug, told in providers.items():
+        if told.certificate is None:
+            continue
+        context = httpx.create_ssl_context()
+        try:
+            # With no password to give, an encrypted key is refused instead of asked about on the terminal.
+            context.load_cert_chain(told.certificate, password=lambda: b"")
+        except (OSError, ValueError) as error:
+            problems.append(
+                f"{PREFIX}PROVIDERS__{slug.upper()}__CERTIFICATE: cannot use {told.certificate} ({error}); "
+                "name a PEM file that holds the certificate and its private key, not encrypted"
+            )
+        else:
+            contexts[slug] = context
+    if problems:
+        raise WrongSettings(problems)
+    return contexts
+
+
+def provider_client(context: ssl.SSLContext) -> httpx.AsyncClient:
+    """A client of provider traffic: aiohttp's transport, the fastest measured behind httpx's interface."""
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, ssl=httpx.create_ssl_context(), keepalive_timeout=30)
+        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     return httpx.AsyncClient(transport=AiohttpTransport(client=session), trust_env=False)

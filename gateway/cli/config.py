@@ -9,6 +9,7 @@ import typer
 from config.clock import system_clock
 from config.settings import PREFIX, ProviderSettings, Settings, WrongSettings, load
 from gateway.cli.common import JSON_OPTION, show
+from gateway.parts import certified_contexts
 from gateway.tokens import Keys
 from providers import ADAPTERS
 from providers.base import Adapter
@@ -25,6 +26,7 @@ def check(as_json: bool = JSON_OPTION) -> None:
         settings = load()
         problems = unknown_providers(settings)
         Keys.load(settings.jwt, settings.data_dir, system_clock)
+        certified_contexts(settings.providers)
     except WrongSettings as wrong:
         sys.exit("\n".join(wrong.problems))
     if problems:
@@ -52,7 +54,7 @@ def missing(settings: Settings, adapter: Adapter) -> list[str]:
         return []
     told = settings.providers.get(adapter.slug, _NO_SETTINGS)
     names = ["base_url"] if any(".example" in provider.base_url for provider in adapter.providers) else []
-    names += [n for p in adapter.providers if p.authentication for n in p.authentication.settings]
+    names += [name for provider in adapter.providers for name in provider.needs]
     return [
         f"{PREFIX}PROVIDERS__{adapter.slug.upper()}__{name.upper()}"
         for name in dict.fromkeys(names)

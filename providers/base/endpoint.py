@@ -47,7 +47,8 @@ class Provider:
     """A connection to a provider: who it is, where, and how it is spoken to.
 
     `code` is the first two digits of its errors, `name` what callers read in their meta. A second host or protocol of
-    one provider is a second value with the same slug.
+    one provider is a second value with the same slug. `wants_certificate`: it lets in only who shows the certificate of
+    its settings (mutual TLS).
     """
 
     slug: str
@@ -56,10 +57,17 @@ class Provider:
     base_url: str
     token_url: str = ""
     authentication: Authentication | None = None
+    wants_certificate: bool = False
     headers: Callable[[Call], Mapping[str, str]] = lambda call: {}
     connect_timeout: timedelta = DEFAULT_TIMEOUT
     read_timeout: timedelta = DEFAULT_TIMEOUT
     maintenance: tuple[MaintenanceWindow, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of its settings without which it lets nobody in."""
+        credentials = self.authentication.settings if self.authentication else ()
+        return (*credentials, "certificate") if self.wants_certificate else credentials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +105,8 @@ class Endpoint:
     `wire` is a model, or a function of the reply where the wire is not JSON. `normalise` makes the answer from what was
     read; its return annotation is the 200 body of the contract. `failures` are tried in order, after `common`; an
     answer that none matches and whose status is not in `success` is unknown (999). `accumulates`: all wrong parameters
-    are reported together. `key` is shared by the versions of one endpoint (quota of its own, ping). `marks`: answers may
-    hold marks of links to be drawn (`providers.base.marks`).
+    are reported together. `key` is shared by the versions of one endpoint (quota of its own, ping). `marks`:
+    answers may hold marks of links to be drawn (`providers.base.marks`).
     """
 
     operation_id: str

@@ -89,7 +89,8 @@ class Access:
 
 
 class Upstream:
-    """All traffic to providers: one client, a breaker and a bulkhead for each provider."""
+    """All traffic to providers: one client for all but those that want a certificate of ours, which have their own;
+    a breaker and a bulkhead for each provider."""
 
     def __init__(
         self,
@@ -99,9 +100,14 @@ class Upstream:
         vault: Vault,
         documents: DocumentStore,
         now: Callable[[], datetime],
+        certified: Mapping[str, httpx.AsyncClient] | None = None,
     ) -> None:
-        """`now` gives the moment in Paris time. The client is closed by whoever made it."""
+        """`now` gives the moment in Paris time. `certified` are clients with a certificate, by slug of provider.
+
+        The clients are closed by whoever made them.
+        """
         self.client = client
+        self._certified = certified or {}
         self.settings = settings
         self._providers = providers
         self._vault = vault
@@ -236,7 +242,8 @@ class Upstream:
 
     async def send(self, provider: Provider, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send one request, within the provider's timeouts and the size cap. Raises ProviderFailed."""
-        prepared = self.client.build_request(
+        client = self._client(provider)
+        prepared = client.build_request(
             request.method,
             self._url(provider, request),
             headers={**headers, **request.headers},
@@ -247,15 +254,15 @@ class Upstream:
         )
         for attempt in range(1, TLS_ATTEMPTS + 1):
             try:
-                return await self._exchange(prepared)
+                return await self._exchange(client, prepared)
             except _CutShort:
                 if attempt == TLS_ATTEMPTS:
                     raise Failure.UNAVAILABLE.because() from None
         raise AssertionError("the last attempt returns or raises")
 
-    async def _exchange(self, prepared: httpx.Request) -> Reply:
+    async def _exchange(self, client: httpx.AsyncClient, prepared: httpx.Request) -> Reply:
         try:
-            reply = await self.client.send(prepared, stream=True, follow_redirects=False)
+            reply = await client.send(prepared, stream=True, follow_redirects=False)
             try:
                 body = bytearray()
                 async for chunk in reply.aiter_bytes(65536):
@@ -269,6 +276,15 @@ class Upstream:
             raise translate(error) from error
         except (httpx.InvalidURL, httpx.StreamError) as error:
             raise Failure.UNKNOWN.because() from error
+
+    def _client(self, provider: Provider) -> httpx.AsyncClient:
+        """The client that shows the provider what it wants to see. Under an override no real provider is reached."""
+        if not provider.wants_certificate or self._override is not None:
+            return self.client
+        if provider.slug not in self._certified:
+            log.error("provider_credential_missing", provider=provider.slug, setting="certificate")
+            raise Failure.AUTHENTICATION.because()
+        return self._certified[provider.slug]
 
     def _url(self, provider: Provider, request: Request) -> str:
         told = self._settings(provider)

@@ -116,6 +116,7 @@ async def play(case: dict[str, Any], endpoints: tuple[Endpoint, ...]) -> tuple[i
             MemoryVault(),
             MemoryDocuments(),
             lambda: NOW,
+            {endpoint.provider.slug: client},
         )
         try:
             values = {p.name: p.value(texts[p.name], NOW) for p in endpoint.all_parameters if p.name in texts}
