@@ -1,11 +1,12 @@
 """The providers, one folder each. This list is the only place that names them all."""
 
-from providers import dgfip, insee, urssaf
+from providers import dgfip, insee, opqibi, urssaf
 from providers.base import Adapter, Endpoint
 
 ADAPTERS: tuple[Adapter, ...] = (
     dgfip.ADAPTER,
     insee.ADAPTER,
+    opqibi.ADAPTER,
     urssaf.ADAPTER,
 )
 
