@@ -11,9 +11,10 @@ class Call:
     """Who is asked about, why and for whom.
 
     `values` are the read parameters by name. `user_id` is the caller's uid, `request_id` a UUID, `today` the date in
-    Paris, `base` the public address of the gateway for absolute links (without a final slash). `document` is the link
-    to the kept document, and `table` the provider's table, where the endpoint has one. `redirected_from` holds the
-    identifiers asked before a provider pointed to others.
+    Paris, `base` the public address of the gateway for absolute links (without a final slash). `provider_base` is the
+    address of the provider as the operator set it, once it is about to be asked. `document` is the link to the kept
+    document, and `table` the provider's table, where the endpoint has one. `redirected_from` holds the identifiers
+    asked before a provider pointed to others.
     """
 
     values: Mapping[str, Any]
@@ -24,6 +25,7 @@ class Call:
     request_id: str
     today: date
     base: str
+    provider_base: str = ""
     document: str | None = None
     table: Any = None
     redirected_from: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
@@ -163,6 +163,7 @@ class Upstream:
             raise Failure.MAINTENANCE.because(retry_in=left)
 
     async def _answer(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
+        call = replace(call, provider_base=self._base(endpoint.provider))
         reply = await self._ask(endpoint.provider, endpoint.request(call), call)
         if endpoint.follow is not None and reply.status in REDIRECTS:
             call = endpoint.follow(call, reply)
@@ -293,8 +294,7 @@ class Upstream:
         elif request.path.startswith("https://"):
             url = request.path
         else:
-            base = str(told.base_url) if told.base_url else provider.base_url
-            url = base.rstrip("/") + request.path
+            url = self._base(provider) + request.path
         query = "&".join(
             f"{quote(name, safe='')}={quote(str(value), safe='')}"
             for name, value in request.query.items()
@@ -306,6 +306,10 @@ class Upstream:
             return url
         parts = urlsplit(url)
         return f"{self._override}/{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}"
+
+    def _base(self, provider: Provider) -> str:
+        told = self._settings(provider).base_url
+        return (str(told) if told else provider.base_url).rstrip("/")
 
     def _timeout(self, provider: Provider, request: Request) -> httpx.Timeout:
         told = self._settings(provider)
