@@ -1,6 +1,6 @@
 """The core on which adapters stand: declarations, models, kinds of failures, and the upstream that carries them out."""
 
-from providers.base.access import Login
+from providers.base.access import Key, Login
 from providers.base.cachetime import Cache
 from providers.base.call import Call
 from providers.base.endpoint import (
@@ -39,6 +39,7 @@ __all__ = [
     "Formats",
     "Get",
     "HealthThenRatio",
+    "Key",
     "Kind",
     "Login",
     "OneOrMany",

@@ -1,6 +1,9 @@
-"""Access tokens of providers: OAuth2 and other logins, cached for all workers, renewed by one of them at a time."""
+"""How providers let us in: fixed keys, or access tokens (OAuth2 and other logins).
 
-from base64 import urlsafe_b64decode
+A token is cached for all workers, and renewed by one of them at a time.
+"""
+
+from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -66,18 +69,46 @@ def expiring_jwt(*path: str) -> Callable[[Reply, float], tuple[str, int] | None]
 
 
 @dataclass(frozen=True)
+class Key:
+    """Credentials that never change, sent with each data call in its headers or in its query; values name settings."""
+
+    in_headers: Mapping[str, str] = field(default_factory=dict)
+    in_query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The credentials it needs."""
+        return (*self.in_headers.values(), *self.in_query.values())
+
+    async def headers(self, access: Access) -> Mapping[str, str]:
+        """The headers that carry credentials."""
+        return {name: access.secret(setting) for name, setting in self.in_headers.items()}
+
+    def query(self, access: Access) -> Mapping[str, str]:
+        """The parameters that carry credentials."""
+        return {name: access.secret(setting) for name, setting in self.in_query.items()}
+
+    async def renew(self, access: Access, refused: Mapping[str, str]) -> Mapping[str, str] | None:
+        """A key that is refused stays refused."""
+        del access, refused
+        return None
+
+
+@dataclass(frozen=True)
 class Login:
     """A token asked with credentials: `fields` are sent as they are, each value of `secrets` names a setting.
 
     They are sent as a form, or as JSON; `order` names all of them as the provider wants them, by default the fields,
-    then the secrets. `read` finds the token in the reply, with the seconds it lives. `renewed_on` are the statuses of a
-    data call at which the token is dropped and asked again, once.
+    then the secrets. `basic` are the settings of a name and a password that travel in the `Authorization` header
+    instead. `read` finds the token in the reply, with the seconds it lives. `renewed_on` are the statuses of a data
+    call at which the token is dropped and asked again, once.
     """
 
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     as_json: bool = False
+    basic: tuple[str, str] | None = None
     read: Callable[[Reply, float], tuple[str, int] | None] = oauth2
     renewed_on: tuple[int, ...] = ()
     header: Callable[[str], Mapping[str, str]] = lambda token: {"authorization": f"Bearer {token}"}
@@ -85,7 +116,12 @@ class Login:
     @property
     def settings(self) -> tuple[str, ...]:
         """The credentials it needs."""
-        return tuple(self.secrets.values())
+        return (*self.secrets.values(), *(self.basic or ()))
+
+    def query(self, access: Access) -> Mapping[str, str]:
+        """The token travels in a header."""
+        del access
+        return {}
 
     async def headers(self, access: Access) -> Mapping[str, str]:
         """The header that carries the token."""
@@ -111,10 +147,7 @@ class Login:
         return f"access:{access.provider.slug}:{access.provider.token_url}"
 
     async def _login(self, access: Access, *, retried: tuple[type[Exception], ...]) -> tuple[bytes, int]:
-        told = {**self.fields, **{name: access.secret(setting) for name, setting in self.secrets.items()}}
-        ordered = {name: told[name] for name in self.order or told}
-        how: Mapping[str, Any] = {"json": ordered} if self.as_json else {"form": ordered}
-        request = Request(method="POST", path=access.provider.token_url, **how)
+        request = self._request(access)
         try:
             async for attempt in stamina.retry_context(
                 on=retried, attempts=LOGIN_ATTEMPTS, wait_initial=PAUSE_SECONDS, wait_max=PAUSE_SECONDS, wait_jitter=0
@@ -124,6 +157,18 @@ class Login:
         except _NotJson:
             raise Failure.UNKNOWN.because() from None
         raise AssertionError("a retry context ends by a return or an exception")
+
+    def _request(self, access: Access) -> Request:
+        told = {**self.fields, **{name: access.secret(setting) for name, setting in self.secrets.items()}}
+        ordered = {name: told[name] for name in self.order or told}
+        headers = {}
+        if self.as_json:
+            headers["accept"] = "application/json"
+        if self.basic is not None:
+            pair = ":".join(access.secret(setting) for setting in self.basic)
+            headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        how: Mapping[str, Any] = {"json" if self.as_json else "form": ordered or None}
+        return Request(method="POST", path=access.provider.token_url, headers=headers, **how)
 
     def _token(self, reply: Reply, now: float) -> tuple[bytes, int]:
         for rule in COMMON:
@@ -140,5 +185,5 @@ class Login:
 def _seconds(lasting: Any) -> int:
     try:
         return int(lasting)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0

@@ -33,6 +33,9 @@ class Authentication(Protocol):
     async def headers(self, access: Any) -> Mapping[str, str]:
         """Headers of a data call."""
 
+    def query(self, access: Any) -> Mapping[str, str]:
+        """Parameters of a data call that are credentials too."""
+
     async def renew(self, access: Any, refused: Mapping[str, str]) -> Mapping[str, str] | None:
         """Other headers, after a call made with those was refused; None where nothing else can be tried."""
 

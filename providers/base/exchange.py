@@ -1,7 +1,7 @@
 """What goes to a provider (`Get`, `Post`) and what comes back (`Reply`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,10 @@ class Request:
     json: Any = None
     form: Mapping[str, str] | None = None
     content: bytes | None = None
+
+    def after(self, query: Mapping[str, str]) -> "Request":
+        """The same call, with these parameters before its own."""
+        return replace(self, query={**query, **self.query}) if query else self
 
 
 def Get(path: str, query: Mapping[str, str | int | None] | None = None, **more: Any) -> Request:  # noqa: N802

@@ -145,9 +145,11 @@ class Upstream:
 
     async def health(self, provider: Provider, request: Request) -> Reply:
         """An authenticated call of a ping, outside breaker and bulkhead. Raises ProviderFailed."""
+        if provider.authentication is None:
+            return await self.send(provider, request, {})
         access = Access(self, provider, self._settings(provider), self._vault)
-        headers = await provider.authentication.headers(access) if provider.authentication else {}
-        return await self.send(provider, request, headers)
+        headers = await provider.authentication.headers(access)
+        return await self.send(provider, request.after(provider.authentication.query(access)), headers)
 
     def maintenance_left(self, provider: Provider) -> int | None:
         """Seconds until the end of the provider's maintenance, None outside one."""
@@ -182,6 +184,7 @@ class Upstream:
             return await self.send(provider, request, fixed)
         access = Access(self, provider, self._settings(provider), self._vault)
         headers = await provider.authentication.headers(access)
+        request = request.after(provider.authentication.query(access))
         reply = await self.send(provider, request, {**fixed, **headers})
         if reply.status in getattr(provider.authentication, "renewed_on", ()):
             renewed = await provider.authentication.renew(access, headers)
