@@ -1,0 +1,6 @@
+"""Our OpenAPI document, derived from the declarations of endpoints and from the catalogue of errors."""
+
+from gateway.description.document import describe
+from gateway.description.yaml_form import as_yaml
+
+__all__ = ["as_yaml", "describe"]
