@@ -1,9 +1,10 @@
 """The models an adapter writes: what a provider sends (`Wire`), and what the contract promises (`Contract`)."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+from typing_extensions import TypeVar
 
 
 class Wire(BaseModel):
@@ -27,6 +28,7 @@ EMPTY = Empty()
 D = TypeVar("D", bound=Contract)
 L = TypeVar("L", bound=Contract)
 M = TypeVar("M", bound=Contract)
+N = TypeVar("N", bound=Contract, default=Empty)
 
 
 class Single(Contract, Generic[D, L, M]):
@@ -37,15 +39,18 @@ class Single(Contract, Generic[D, L, M]):
     meta: M
 
 
-class Collection(Contract, Generic[D, L, M]):
-    """The official envelope of a list: each item is an envelope too. `L`: links of an item; `M`: meta of the list."""
+class Collection(Contract, Generic[D, L, M, N]):
+    """The official envelope of a list: each item is an envelope too.
 
-    data: list[Single[D, L, Empty]]
+    `L`: links of an item; `M`: meta of the list; `N`: meta of an item, which has none unless told.
+    """
+
+    data: list[Single[D, L, N]]
     meta: M
     links: Empty
 
 
-Answer = Single[Any, Any, Any] | Collection[Any, Any, Any]
+Answer = Single[Any, Any, Any] | Collection[Any, Any, Any, Any]
 
 
 def _listed(value: Any) -> Any:
