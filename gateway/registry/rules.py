@@ -78,13 +78,13 @@ def check_operator(operator: str, scopes: Collection[str]) -> None:
         raise Unacceptable(problems)
 
 
-def check_expiry(expires_at: datetime | None, now: datetime) -> datetime:
+def check_expiry(expires_at: datetime | None, now: datetime, *, may_be_past: bool = False) -> datetime:
     """The end of a token's life, by default the latest there may be; raises Unacceptable."""
     latest = months_later(now, LIFETIME_MONTHS)
     if expires_at is None:
         return latest
     check_zone("expires_at", expires_at)
-    if expires_at <= now:
+    if expires_at <= now and not may_be_past:
         raise Unacceptable([Problem("expires_at", "La date d'expiration est passée.", "Donnez une date à venir.")])
     if expires_at > latest:
         day = latest.date().isoformat()
