@@ -1,6 +1,7 @@
 """The models an adapter writes: what a provider sends (`Wire`), and what the contract promises (`Contract`)."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any, Generic
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -70,3 +71,11 @@ def blank_to_none(value: Any) -> Any:
 def first_characters(count: int) -> Callable[[Any], Any]:
     """For `BeforeValidator`: keeps the first characters of a text, such as the calendar date of a date-time."""
     return lambda value: value[:count] if isinstance(value, str) else value
+
+
+def calendar_day(value: Any) -> date | None:
+    """For `BeforeValidator`: the date at the head of a text, whatever its hour; None where there is none."""
+    try:
+        return date.fromisoformat(value.strip()[:10])
+    except (AttributeError, ValueError):
+        return None
