@@ -6,7 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+    start_http_server,
+)
 
 from providers.base import Endpoint
 
@@ -20,6 +28,20 @@ def prepare(folder: Path) -> None:
     for left in folder.glob("*.db"):
         left.unlink()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def serve(host: str, port: int) -> None:
+    """Serve all workers' metrics on a port of their own, from a thread of the parent process.
+
+    Raises OSError where the port is taken.
+    """
+    start_http_server(port, host, registry=_all_workers())
+
+
+def _all_workers() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 class Metrics:
@@ -69,6 +91,4 @@ class Metrics:
     def exposition(self) -> bytes:
         """All workers' metrics, in Prometheus's text format."""
         self.hand_over()
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(_all_workers())

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 import structlog
+from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
 from audit.trail import Trail
@@ -21,12 +22,14 @@ from config.settings import PREFIX, ProviderSettings, Settings, WrongSettings
 from gateway.cache import AnswerCache
 from gateway.database import Pool, open_pool
 from gateway.documents import Documents, open_store
+from gateway.downloads import Downloads
 from gateway.health import Health
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.protocol import Doorstep
 from gateway.registry.registry import STATE_SECONDS, Publish, Registry
 from gateway.release import VERSION
+from gateway.remote import PublicOnly, RemoteFiles, allowed_hosts, remote_client
 from gateway.routing import Router
 from gateway.sealed import Seal
 from gateway.tokens import Keys, VerifiedTokens
@@ -58,6 +61,8 @@ class Parts:
     link: Link
     pool: Pool
     documents: Documents
+    remote: RemoteFiles
+    downloads: Downloads
     upstream: Upstream
     health: Health
     trail: Trail
@@ -123,14 +128,17 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             **shared,  # type: ignore[arg-type]
         )
         visits = Visits(**shared)  # type: ignore[arg-type]
+        deferred = {name: endpoint for adapter in ADAPTERS for name, endpoint in adapter.deferred.items()}
+        downloads = Downloads(documents, visits, upstream, deferred, clock, base)
+        remote = await stack.enter_async_context(_remote(settings))
         pings = [ping for adapter in ADAPTERS for ping in adapter.pings]
         health = Health(pings, upstream, link, lambda: pool, clock, base)
         metrics.gauges = _gauges(link, trail, doorstep, cache)
         for work in (metrics.run(), _sweep(documents)):
             stack.push_async_callback(_stop, asyncio.create_task(work))
         yield Parts(
-            settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, upstream, health,
-            trail, metrics, doorstep, clock, base,
+            settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, remote,
+            downloads, upstream, health, trail, metrics, doorstep, clock, base,
         )  # fmt: skip
 
 
@@ -211,6 +219,15 @@ def provider_client(context: ssl.SSLContext) -> httpx.AsyncClient:
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     return httpx.AsyncClient(transport=AiohttpTransport(client=session), trust_env=False)
+
+
+@asynccontextmanager
+async def _remote(settings: Settings) -> AsyncIterator[RemoteFiles]:
+    """Documents that stay at providers'. Under an override, the one place they come from may be anywhere."""
+    override = str(settings.upstream.override).rstrip("/") if settings.upstream.override else ""
+    resolver = None if override else PublicOnly(ThreadedResolver())
+    async with remote_client(httpx.create_ssl_context(), resolver) as client:
+        yield RemoteFiles(client, ADAPTERS, allowed_hosts(ADAPTERS, settings.providers), override)
 
 
 def _gauges(link: Link, trail: Trail, doorstep: Doorstep, cache: AnswerCache):  # type: ignore[no-untyped-def]

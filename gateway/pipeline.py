@@ -94,6 +94,7 @@ class Pipeline:
         clock: Clock,
         base: str,
         query_token: bool,
+        log_requests: bool,
     ) -> None:
         """`base` is the public address, without a final slash; `query_token` admits `?token=`."""
         self.router = router
@@ -110,6 +111,7 @@ class Pipeline:
         self.clock = clock
         self.base = base
         self.query_token = query_token
+        self._log_requests = log_requests
         self._ids = Ids()
         self._guarded: set[bytes] = set()
 
@@ -313,7 +315,7 @@ class Pipeline:
         body = kept.body
         if (endpoint.document is not None or endpoint.marks) and kept.status == 200:
             try:
-                body = await self.documents.with_links(body)
+                body = await self.documents.with_links(body, turn.state.jti if turn.state else "")
             except ProviderFailed as failed:
                 status, code, body = provider_failure(failed, endpoint.provider.code, endpoint.provider.name)
                 turn.codes, turn.outcome = (code,), "failed"
@@ -375,8 +377,11 @@ class Pipeline:
     async def _recorded(self, turn: Turn, answer: Answer) -> Answer:
         """No answer leaves before its record is durable; where that cannot be, the answer is withheld."""
         self.metrics.count(turn.found.endpoint, answer.status, turn.cached, self.clock() - turn.asked.at)
+        record = self._record(turn, answer)
+        if self._log_requests:
+            _tell(record)
         try:
-            await self.trail.append(self._record(turn, answer))
+            await self.trail.append(record)
         except SpoolUnavailable:
             refusal = Refusal.of(Refused.UNAVAILABLE)
             return SILENCE if answer is SILENCE else Answer(refusal.status, self._headers(turn, JSON), refusal.body())
@@ -414,6 +419,20 @@ class Pipeline:
         )
 
 
+def _tell(record: Record) -> None:
+    """The one line of a request in the log: nothing of its parameters, which may name a person."""
+    log.info(
+        "request",
+        request_id=record.request_id,
+        method=record.method,
+        operation_id=record.operation_id,
+        status=record.status,
+        codes=record.codes,
+        cached=record.cached,
+        duration_ms=record.duration_ms,
+    )
+
+
 def _is_of_data(refusal: Refusal) -> bool:
     """Whether it comes after the point where answers take the vendor's content type (behaviours §2, row 14)."""
     return refusal.codes[0] not in _BEFORE_DATA
@@ -421,7 +440,6 @@ def _is_of_data(refusal: Refusal) -> bool:
 
 _BEFORE_DATA = frozenset(
     {
-        Refused.VERSION.value.code,
         Refused.RECIPIENT_SIRET.value.code,
         Refused.CONFLICT.value.code,
         Refused.UNAVAILABLE.value.code,

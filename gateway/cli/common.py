@@ -58,7 +58,7 @@ class Connected:
 def resolved() -> Iterator[Settings]:
     """The settings, with the addresses of the servers; embedded ones are started for the length of the command."""
     settings = load()
-    logs.configure("warning", human=True)
+    logs.configure("error", human=True)
     with resolve_urls(settings) as (redis_url, database_url):
         os.environ[PREFIX + "REDIS_URL"] = redis_url
         os.environ[PREFIX + "DATABASE_URL"] = database_url

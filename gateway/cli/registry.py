@@ -109,7 +109,9 @@ def show_habilitation(habilitation: str, as_json: bool = JSON_OPTION) -> None:
 @tokens.command()
 def issue(
     habilitation: Annotated[str, typer.Option(help="Id of its habilitation.")],
-    expires_at: Annotated[str | None, typer.Option(help="Date; 18 months from now at most, and by default.")] = None,
+    expires_at: Annotated[
+        str | None, typer.Option(help="Date, 18 months away at most and by default; past: already expired.")
+    ] = None,
     mcp: Annotated[bool, typer.Option(help="Whether it opens the MCP service.")] = False,
 ) -> None:
     """Issue a token: its JWT, alone, on standard output."""
@@ -117,7 +119,7 @@ def issue(
 
     async def work(connections: Connected) -> str:
         keys = Keys.load(connections.settings.jwt, connections.settings.data_dir, system_clock)
-        token, states = await connections.store.issue_token(habilitation, expires_at=until, mcp=mcp)
+        token, states = await connections.store.issue_token(habilitation, expires_at=until, mcp=mcp, may_be_past=True)
         await connections.publish(*states)
         return signed(keys, token)
 

@@ -68,6 +68,8 @@ def run_gateway(settings: Settings, listener: socket.socket, workers: int) -> No
         os.environ[PREFIX + "PUBLIC_URL"] = f"http://{shown}:{port}"
     os.environ[PREFIX + "WORKERS"] = str(workers)
     metrics.prepare(settings.data_dir / "metrics")
+    if settings.metrics.port is not None:
+        metrics.serve(settings.metrics.host, settings.metrics.port)
     run_uvicorn("gateway.app:create_app", listener, workers, http="gateway.protocol:SilentProtocol", factory=True)
 
 
@@ -87,7 +89,7 @@ def run_simulator(listener: socket.socket, latency: float, jitter: float) -> Non
 
 
 def run_uvicorn(application: Callable[..., Any] | str, listener: socket.socket, workers: int, **more: Any) -> None:
-    """One process, or a supervisor and its workers."""
+    """An application in this process; or, where it is named by a text, a supervisor and its workers, even one."""
     more.setdefault("http", "httptools")
     settings = uvicorn.Config(
         application,
@@ -104,7 +106,7 @@ def run_uvicorn(application: Callable[..., Any] | str, listener: socket.socket, 
         ws="none",
         **more,
     )
-    if workers > 1:
+    if isinstance(application, str):
         Multiprocess(settings, sockets=[listener]).run()
     else:
         uvicorn.Server(settings).run(sockets=[listener])

@@ -5,7 +5,7 @@ from functools import lru_cache
 import orjson
 from fastapi import APIRouter, Response
 
-from gateway.description import as_yaml, describe
+from gateway.description import as_yaml, describe, to_the_letter
 from gateway.pages.parts import GatewayParts
 from gateway.release import VERSION
 from providers import ENDPOINTS
@@ -16,7 +16,7 @@ router = APIRouter()
 @lru_cache(maxsize=1)
 def _described(base: str) -> tuple[bytes, bytes]:
     document = describe(ENDPOINTS, base=base, version=VERSION)
-    return orjson.dumps(document), as_yaml(document)
+    return orjson.dumps(to_the_letter(document)), as_yaml(document)
 
 
 @router.api_route("/openapi.json", methods=["GET", "HEAD"])

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Annotated, Any, Generic
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic.config import JsonDict
 from typing_extensions import TypeVar
 
 
@@ -25,6 +26,9 @@ class Empty(Contract):
 
 
 EMPTY = Empty()
+
+CONTRACT_DATE: JsonDict = {"x-contract-type": "date"}
+"""For a field whose official type, `date`, is none of JSON Schema: ours is a text, and the mark tells what it says."""
 
 D = TypeVar("D", bound=Contract)
 L = TypeVar("L", bound=Contract)

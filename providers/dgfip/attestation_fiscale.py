@@ -21,6 +21,7 @@ from providers.base import (
     Reply,
     Single,
 )
+from providers.base.models import CONTRACT_DATE
 from providers.base.pdf import first_pages, is_pdf
 from providers.dgfip.adelie import ADELIE, DECLARED_ERROR, OPERATIONS
 
@@ -51,11 +52,13 @@ class AttestationDatee(Contract):
         examples=[DOCUMENT_SECONDS],
     )
     date_delivrance_attestation: date = Field(
+        json_schema_extra=CONTRACT_DATE,
         title="Date de délivrance",
         description="Jour où l'attestation a été demandée à la DGFIP.",
         examples=["2026-04-28"],
     )
     date_periode_analysee: date = Field(
+        json_schema_extra=CONTRACT_DATE,
         title="Date à laquelle la situation est appréciée",
         description="Dernier jour du mois qui précède la délivrance.",
         examples=["2026-03-31"],

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from config.quotas import JSON_RESOURCES
 from providers.base import (
@@ -52,9 +53,9 @@ class ChiffreAffaires(Contract):
 
 
 class Compte(Contract):
-    """The meta of the list."""
+    """The meta of the list, which the contract leaves open: its member is told, and not described."""
 
-    count: int = Field(title="Nombre d'exercices", examples=[3])
+    count: SkipJsonSchema[int] = Field(title="Nombre d'exercices")
 
 
 ChiffresAffaires = Collection[ChiffreAffaires, Empty, Compte]

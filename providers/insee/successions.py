@@ -4,6 +4,7 @@ from pydantic import Field
 
 from config.quotas import JSON_RESOURCES
 from providers.base import EMPTY, Cache, Call, Contract, Empty, Endpoint, Single, Wire
+from providers.base.models import CONTRACT_DATE
 from providers.insee.sirene import FAILURES, SIRENE, ask_successions
 
 
@@ -31,7 +32,7 @@ class Succession(Contract):
         title="Date d'effet de la succession",
         description="Date calendaire telle que l'INSEE la donne.",
         examples=["2024-01-01"],
-        json_schema_extra={"format": "date"},
+        json_schema_extra={"format": "date", **CONTRACT_DATE},
     )
     transfert_siege: bool | None = Field(
         title="Transfert de siège",

@@ -1,0 +1,109 @@
+"""Links: one of its own for each answer, and nothing that could be guessed or forged."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from config.settings import DocumentSettings
+from gateway.documents import Deferred, Document, Documents, Remote, open_store
+from gateway.sealed import Broken, Seal
+from providers.base.marks import deferred_document, remote_document
+from ratelimit.link import Link
+from tests.conftest import HandClock
+
+BASE = "https://octroi.test"
+JTI, OTHER_JTI = "3fa85f64-5717-4562-b3fc-2c963f66afa6", "3fa85f64-5717-4562-b3fc-2c963f66afa7"
+URL = "https://associations.example/document/12?inline=1"
+
+
+@pytest_asyncio.fixture
+async def documents(valkey_url: str, tmp_path: Path, clock: HandClock) -> AsyncIterator[Documents]:
+    link = await Link.open(valkey_url, 1.0)
+    settings = DocumentSettings()
+    yield Documents(open_store(settings, tmp_path), link, Seal([bytes(32)]), settings, clock, BASE)
+    await link.close()
+
+
+def a_body(*marks: str) -> bytes:
+    return orjson.dumps({"data": [{"url": mark} for mark in marks]})
+
+
+def urls(body: bytes) -> list[str]:
+    return [one["url"] for one in orjson.loads(body)["data"]]
+
+
+def link_of(url: str) -> str:
+    found = re.match(BASE + r"/proxy/files/([0-9a-f-]{36})/", url)
+    assert found, url
+    return found[1]
+
+
+async def test_a_kept_document_is_behind_a_new_link_in_each_answer(documents: Documents) -> None:
+    mark = await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
+
+    [first], [second] = [urls(await documents.with_links(a_body(mark), JTI)) for _ in range(2)]
+
+    assert first != second
+    assert first.endswith("/extrait.pdf")
+    assert await documents.open(link_of(first)) == Document("extrait.pdf", "application/pdf", b"%PDF-1.7")
+
+
+async def test_a_document_left_at_its_provider_is_behind_a_link_like_the_others(documents: Documents) -> None:
+    mark = remote_document("rna", URL, "statuts à jour.pdf")
+
+    [url, again] = urls(await documents.with_links(a_body(mark, mark), JTI))
+
+    assert url == again
+    assert url.endswith("/statuts%20%C3%A0%20jour.pdf")
+    assert await documents.open(link_of(url)) == Remote("rna", URL, "statuts à jour.pdf")
+    assert URL not in url
+
+
+async def test_a_deferred_document_is_a_sealed_request_that_names_its_token(
+    documents: Documents, clock: HandClock
+) -> None:
+    body = a_body(deferred_document("actes", document_id="63e7e2e3998acaecf81b485e", siren="999500002"))
+
+    [url], [other] = [urls(await documents.with_links(body, jti)) for jti in (JTI, OTHER_JTI)]
+
+    start = f"{BASE}/proxy/inpi/download/"
+    assert url.startswith(start)
+    assert "63e7e2e3" not in url
+    values = {"document_id": "63e7e2e3998acaecf81b485e", "siren": "999500002"}
+    assert documents.read_deferred(url.removeprefix(start)) == Deferred("actes", values, int(clock()), JTI)
+    assert documents.read_deferred(other.removeprefix(start)).jti == OTHER_JTI
+
+
+@pytest.mark.parametrize("blob", ["invalid_stuff", "", "é", "AAAA", "A" * 200, "%00", "=", "a=b"])
+async def test_a_request_that_we_did_not_write_is_broken(documents: Documents, blob: str) -> None:
+    with pytest.raises(Broken):
+        documents.read_deferred(blob)
+
+
+async def test_a_request_cannot_be_altered(documents: Documents) -> None:
+    [url] = urls(await documents.with_links(a_body(deferred_document("actes", document_id="a" * 24)), JTI))
+    blob = url.rpartition("/")[2]
+    altered = blob[:-8] + ("B" if blob[-8] == "A" else "A") + blob[-7:]
+
+    with pytest.raises(Broken):
+        documents.read_deferred(altered)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "octroi-remote:notjson",
+        "octroi-remote:e30",
+        "octroi-deferred:e30",
+        "octroi-deferred:W10",
+        "octroi-deferred:eyJvcGVyYXRpb24iOjF9",
+        "octroi-document:1-short-x",
+        "octroi-other:e30",
+    ],
+)
+async def test_a_text_that_only_looks_like_a_mark_stays_as_it_is(documents: Documents, text: str) -> None:
+    assert urls(await documents.with_links(a_body(text), JTI)) == [text]
