@@ -1,17 +1,22 @@
 """Documents of providers: kept sealed in an object store, and reached through links that cannot be guessed.
 
 An answer is kept with a mark in the place of each link; a link of its own is drawn for every answer given, so that no
-caller's link is served to another, and each lives its whole announced life (behaviours §9, trap 15.6).
+caller's link is served to another, and each lives its whole announced life (behaviours §9, trap 15.6). Beside the
+documents that are kept here stand those that remain at the provider's, behind a link like the others, and those that
+are asked for only when their link is followed, which is a sealed request and names the token it was given to.
 """
 
 import asyncio
 import re
 import secrets
 import uuid
-from collections.abc import AsyncIterator
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import obstore
 import orjson
@@ -23,6 +28,7 @@ from config.clock import Clock
 from config.settings import DocumentSettings
 from gateway.sealed import Broken, Seal
 from providers.base import Kind, ProviderFailed
+from providers.base.marks import unpacked
 from ratelimit.link import Link, RedisUnavailable
 
 log = structlog.get_logger()
@@ -41,7 +47,11 @@ STORAGE = Kind(
     nobodys=True,
 )
 
-_MARK = re.compile(rb"octroi-document:([0-9]+-[0-9a-f]{40}-[A-Za-z0-9._-]+)")
+_MARK = re.compile(
+    rb"octroi-(?:document:[0-9]+-[0-9a-f]{40}-[A-Za-z0-9._-]+|remote:[A-Za-z0-9_-]+|deferred:[A-Za-z0-9_-]+)"
+)
+_DEFERRED = b"octroi:deferred"
+"""The name under which requests for documents are sealed."""
 _CHUNK = 256 * 1024
 
 
@@ -57,6 +67,28 @@ class Document:
         """The content, in slices that leave the loop to others."""
         for start in range(0, len(self.content), _CHUNK):
             yield self.content[start : start + _CHUNK]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A document that stays where its provider keeps it; `provider` is a slug."""
+
+    provider: str
+    url: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A document that its provider is asked for when the link is followed: by which operation, and with which values.
+
+    The link was drawn at `drawn_at` for the token `jti`.
+    """
+
+    operation: str
+    values: Mapping[str, str]
+    drawn_at: int
+    jti: str
 
 
 class Documents:
@@ -85,13 +117,13 @@ class Documents:
             raise ProviderFailed(STORAGE) from error
         return f"octroi-document:{key}"
 
-    async def with_links(self, body: bytes) -> bytes:
-        """The body with a new link in the place of each mark. Raises ProviderFailed (00502)."""
+    async def with_links(self, body: bytes, jti: str) -> bytes:
+        """The body with a new link, for that token, in the place of each mark. Raises ProviderFailed (00502)."""
         marks = set(_MARK.findall(body))
-        drawn = dict(zip(marks, await asyncio.gather(*(self._draw(mark.decode()) for mark in marks)), strict=True))
-        return _MARK.sub(lambda found: drawn[found[1]], body)
+        drawn = dict(zip(marks, await asyncio.gather(*(self._drawn(mark, jti) for mark in marks)), strict=True))
+        return _MARK.sub(lambda found: drawn[found[0]], body)
 
-    async def open(self, link: str) -> Document | None:
+    async def open(self, link: str) -> Document | Remote | None:
         """The document behind a link; None where the link is unknown or its life is over. Raises ProviderFailed."""
         name = _link_key(link)
         try:
@@ -101,7 +133,10 @@ class Documents:
         if not isinstance(sealed, bytes):
             return None
         try:
-            key = orjson.loads(self._seal.open(sealed, name))["key"]
+            told = orjson.loads(self._seal.open(sealed, name))
+            if "url" in told:
+                return Remote(**told)
+            key = told["key"]
             kept = await obstore.get_async(self._store, key)
             packed = self._seal.open(bytes(await kept.bytes_async()), key.encode())
         except (Broken, FileNotFoundError):
@@ -110,6 +145,14 @@ class Documents:
             raise ProviderFailed(STORAGE) from error
         start = 1 + packed[0]
         return Document(key.split("-", 2)[2], packed[1:start].decode(), packed[start:])
+
+    def read_deferred(self, blob: str) -> Deferred:
+        """The request that a link holds. Raises Broken where we did not write it."""
+        try:
+            sealed = urlsafe_b64decode(blob + "=" * (-len(blob) % 4))
+        except ValueError:
+            raise Broken from None
+        return Deferred(**orjson.loads(self._seal.open(sealed, _DEFERRED)))
 
     async def sweep(self) -> int:
         """Delete the documents that no link can reach any more; gives their number."""
@@ -122,15 +165,36 @@ class Documents:
                 swept += len(lapsed)
         return swept
 
-    async def _draw(self, key: str) -> bytes:
+    async def _drawn(self, mark: bytes, jti: str) -> bytes:
+        """The link for a mark; the mark itself where a provider's text only looks like one."""
+        kind, packed = mark.split(b":", 1)
+        if kind == b"octroi-document":
+            key = packed.decode()
+            return await self._drawn_file({"key": key}, key.split("-", 2)[2])
+        told = unpacked(packed)
+        if told is None:
+            return mark
+        if kind == b"octroi-remote" and told.keys() == {"provider", "url", "name"}:
+            return await self._drawn_file(told, told["name"])
+        if kind == b"octroi-deferred" and "operation" in told:
+            return self._drawn_request(told.pop("operation"), told, jti)
+        return mark
+
+    async def _drawn_file(self, told: Mapping[str, Any], name: str) -> bytes:
         link = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
-        name = _link_key(link)
-        sealed = self._seal.seal(orjson.dumps({"key": key}), name)
+        key = _link_key(link)
+        sealed = self._seal.seal(orjson.dumps(told), key)
         try:
-            await self._link.send(name, b"SET", name, sealed, b"EX", self._lifetime)
+            await self._link.send(key, b"SET", key, sealed, b"EX", self._lifetime)
         except RedisUnavailable as error:
             raise ProviderFailed(STORAGE) from error
-        return f"{self._base}/proxy/files/{link}/{key.split('-', 2)[2]}".encode()
+        return f"{self._base}/proxy/files/{link}/{quote(name, safe='')}".encode()
+
+    def _drawn_request(self, operation: str, values: Mapping[str, str], jti: str) -> bytes:
+        told = {"operation": operation, "values": values, "drawn_at": int(self._clock()), "jti": jti}
+        sealed = self._seal.seal(orjson.dumps(told), _DEFERRED)
+        blob = urlsafe_b64encode(sealed).decode().rstrip("=")
+        return f"{self._base}/proxy/inpi/download/{blob}".encode()
 
 
 def open_store(settings: DocumentSettings, data_dir: Path) -> ObjectStore:

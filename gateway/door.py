@@ -22,7 +22,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)|/ping/")
-_PAGES = re.compile(r"/(admin|proxy/files|metrics|docs)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$")
+_PAGES = re.compile(
+    r"/(admin|proxy/files|proxy/inpi/download|metrics|docs)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$"
+)
 
 SECURITY = [
     (b"x-content-type-options", b"nosniff"),

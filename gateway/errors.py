@@ -36,9 +36,19 @@ class Row:
 _TOKEN = {"parameter": "token"}
 
 
+def _kept_by(trouble: str, status: int) -> str:
+    return f"Le service qui conserve ce document {trouble} ({status}). Renouvelez votre appel plus tard."
+
+
 class Refused(Enum):
     """The refusals of the gateway itself."""
 
+    FILE_NOT_ALLOWED = Row(
+        "00011",
+        502,
+        "Document momentanément inaccessible",
+        "Le service qui conserve ce document n'admet pas qu'on le lise pour l'instant (405). Renouvelez votre appel.",
+    )
     CONFLICT = Row(
         "00015",
         409,
@@ -79,6 +89,13 @@ class Refused(Enum):
         401,
         "Jeton révoqué",
         "Votre jeton a été révoqué, sans doute parce qu'il a été divulgué. Demandez-en un autre.",
+        _TOKEN,
+    )
+    LINK_TOKEN = Row(
+        "00106",
+        401,
+        "Jeton du lien inconnu ou révoqué",
+        "Le jeton pour lequel ce lien a été délivré n'existe plus ou a été révoqué. Refaites l'appel qui le donne.",
         _TOKEN,
     )
     ADDRESS = Row(
@@ -128,6 +145,12 @@ class Refused(Enum):
         "Version inconnue",
         "Cette API n'existe pas dans la version demandée. Ses versions sont décrites par /openapi.json.",
     )
+    LINK_LAPSED = Row(
+        "00403",
+        410,
+        "Lien expiré",
+        "Ce lien de téléchargement vaut une heure, et elle est passée. Refaites l'appel qui le donne.",
+    )
     QUOTA = Row(
         "00429",
         429,
@@ -148,6 +171,12 @@ class Refused(Enum):
         "Le document a été obtenu mais n'a pas pu être conservé. Renouvelez votre appel.",
         meta={"retry_in": 10},
     )
+    FILE_FORBIDDEN = Row("00601", 502, "Document refusé", _kept_by("refuse de le donner", 403))
+    FILE_TOO_MANY = Row("00602", 502, "Document momentanément inaccessible", _kept_by("limite nos appels", 429))
+    FILE_INTERNAL = Row("00603", 502, "Document inaccessible", _kept_by("a rencontré une erreur", 500))
+    FILE_BAD_GATEWAY = Row("00604", 502, "Document momentanément inaccessible", _kept_by("n'est pas joignable", 502))
+    FILE_UNAVAILABLE = Row("00605", 502, "Document momentanément inaccessible", _kept_by("est indisponible", 503))
+    FILE_TIMEOUT = Row("00606", 502, "Document momentanément inaccessible", _kept_by("n'a pas répondu à temps", 504))
     ADMIN_INPUT = Row(
         "00400",
         422,

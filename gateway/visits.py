@@ -36,6 +36,9 @@ class Visit:
     claims: Claims | None = None
     state: TokenState | None = None
     codes: tuple[str, ...] = ()
+    operation_id: str | None = None
+    provider: str | None = None
+    siren: str | None = None
     is_recorded: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -99,8 +102,12 @@ class Visits:
             status=status,
             codes=visit.codes,
             outcome="banned" if status == 0 else "granted" if status < 400 else "refused" if status < 500 else "failed",
-            jti=visit.claims.jti if visit.claims else None,
+            operation_id=visit.operation_id,
+            jti=visit.claims.jti if visit.claims else state.jti if state else None,
             habilitation=state.habilitation_id if state else None,
+            holder_siret=state.siret if state else None,
+            siren=visit.siren,
+            provider=visit.provider,
             client_ip=asked.address,
             user_agent=asked.user_agent.decode("latin-1"),
             duration_ms=int((self.clock() - asked.at) * 1000),
@@ -123,15 +130,15 @@ class Visits:
         token = find_token(asked.authorization, asked.api_key, b"", False)
         visit.claims = self.verified.claims(token) if token else None
         if visit.claims is not None:
-            visit.state = await self._current_state(visit.claims.jti)
+            visit.state = await self.current_state(visit.claims.jti)
         checks.admit(visit.state, asked)
         state = checks.authenticate(visit.claims, visit.state, asked.at)
         needed = READ if asked.method in ("GET", "HEAD") else WRITE
         if state.kind != "operator" or needed not in state.scopes:
             raise Refusal.of(Refused.SCOPE)
 
-    async def _current_state(self, jti: str) -> TokenState | None:
-        """What the registry says now, by version, as in the pipeline."""
+    async def current_state(self, jti: str) -> TokenState | None:
+        """What the registry says of a token now, by version, as in the pipeline. Raises RegistryUnavailable."""
         state = self.registry.known(jti)
         seen = await self.limiter.look_at_token(jti, state.version if state else 0, ())
         if seen.is_current:
@@ -139,6 +146,11 @@ class Visits:
         if seen.state is None:
             return await self.registry.load(jti)
         return self.registry.remember(TokenState.unpack(seen.state))
+
+    async def count_refusal(self, visit: Visit) -> None:
+        """Count a refusal for want of quota; one too many bans the address."""
+        if (ban := await self.limiter.count_refusal(visit.block)) is not None:
+            await self.bans.impose(ban)
 
     async def _count_file(self, visit: Visit) -> None:
         """A link needs no token; a caller who shows one draws on its allowance all the same (behaviours §5.1)."""
@@ -150,8 +162,7 @@ class Visits:
         digest = hashlib.blake2b(token, digest_size=16).hexdigest()
         seen = await self.limiter.look_at_stranger(digest, (counter,))
         if seen.exceeded((counter,)) is not None:
-            if (ban := await self.limiter.count_refusal(visit.block)) is not None:
-                await self.bans.impose(ban)
+            await self.count_refusal(visit)
             visit.extra["quota"] = [*quota_headers(counter.limit, seen.counts[0], seen.now), retry_after(seen.now)]
             raise Refusal.of(Refused.QUOTA)
 

@@ -4,7 +4,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from gateway.errors import JSON, NOT_A_PAGE, TEXT, Refused, error, render
-from gateway.pages import admin, description, files, health
+from gateway.pages import admin, description, downloads, files, health
 from gateway.parts import Parts
 
 
@@ -12,7 +12,7 @@ def create_pages(parts: Parts) -> FastAPI:
     """The application behind the door."""
     pages = FastAPI(title="Octroi", openapi_url=None, docs_url=None, redoc_url=None)
     pages.state.parts = parts
-    for router in (health.router, description.router, files.router, admin.router):
+    for router in (health.router, description.router, files.router, downloads.router, admin.router):
         pages.include_router(router)
     pages.add_exception_handler(404, _nowhere)
     pages.add_exception_handler(405, _nowhere)

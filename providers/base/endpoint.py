@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from functools import cached_property
 from typing import Any, Protocol, get_type_hints
@@ -227,15 +227,21 @@ class Ping:
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
-    """Everything a provider's folder gives: its endpoints, its pings, and the connections they use."""
+    """Everything a provider's folder gives: its endpoints, its pings, and the connections they use.
+
+    `deferred` are the documents asked for only when a link is followed, by the operation that its mark names.
+    `document_hosts` are those, beside the provider's own, on which it keeps documents that its answers link to.
+    """
 
     slug: str
     title: str
     endpoints: tuple[Endpoint, ...]
     pings: tuple[Ping, ...] = ()
+    deferred: Mapping[str, Endpoint] = field(default_factory=dict)
+    document_hosts: tuple[str, ...] = ()
 
     @cached_property
     def providers(self) -> tuple[Provider, ...]:
         """The distinct connections."""
-        found: dict[int, Provider] = {id(e.provider): e.provider for e in self.endpoints}
+        found: dict[int, Provider] = {id(e.provider): e.provider for e in (*self.endpoints, *self.deferred.values())}
         return tuple(found.values())

@@ -156,6 +156,28 @@ class Failure:
         "Le document transmis par le fournisseur de données n'est pas du base64 lisible.",
         names_provider=False,
     )
+    FILE_TIMEOUT = Kind(
+        "052",
+        502,
+        "Document du fournisseur trop long à obtenir",
+        "Le document n'a pas été transmis par le fournisseur de données dans le temps imparti.",
+        names_provider=False,
+    )
+    FILE_HTTP = Kind(
+        "053",
+        502,
+        "Document du fournisseur inaccessible",
+        "Le fournisseur de données n'a pas donné le document auquel il renvoie. Renouvelez votre appel plus tard.",
+        names_provider=False,
+    )
+    FILE_URL = Kind(
+        "054",
+        502,
+        "Adresse du document non valide",
+        "Le fournisseur de données renvoie à un document par une adresse que la passerelle ne suit pas.",
+        names_provider=False,
+        tracked=True,
+    )
     FILE_TYPE = Kind(
         "055",
         502,

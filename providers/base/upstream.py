@@ -305,10 +305,7 @@ class Upstream:
         )
         if query:
             url = f"{url}?{query}"
-        if self._override is None:
-            return url
-        parts = urlsplit(url)
-        return f"{self._override}/{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}"
+        return url if self._override is None else overridden(self._override, url)
 
     def _base(self, provider: Provider) -> str:
         told = self._settings(provider).base_url
@@ -341,16 +338,22 @@ class Upstream:
 _NOTHING_TOLD = ProviderSettings()
 
 
+def overridden(override: str, url: str) -> str:
+    """Where a call to that URL goes under an override, which ends without a slash."""
+    parts = urlsplit(url)
+    return f"{override}/{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}"
+
+
 def translate(error: httpx.HTTPError) -> Exception:
     """The failure that stands for an error of the HTTP client (behaviours §4.3, §6.4)."""
-    causes = list(_chain(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    found = list(causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in found):
         return Failure.CERTIFICATE.because()
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
+    if any(isinstance(cause, socket.gaierror) for cause in found):
         return Failure.DNS.because()
-    if any("UNEXPECTED_EOF" in str(cause) for cause in causes if isinstance(cause, ssl.SSLError)):
+    if any("UNEXPECTED_EOF" in str(cause) for cause in found if isinstance(cause, ssl.SSLError)):
         return _CutShort()
-    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    numbers = {cause.errno for cause in found if isinstance(cause, OSError)}
     if numbers & _NO_NETWORK:
         return ProviderFailed(NETWORK)
     if numbers & _NO_SERVICE:
@@ -370,7 +373,8 @@ _NO_NETWORK = frozenset({errno.ENETDOWN, errno.ENETUNREACH})
 _NO_SERVICE = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EPIPE})
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and all that led to it."""
     while error is not None:
         yield error
         nested = getattr(error, "os_error", None)
