@@ -1,15 +1,34 @@
 """The providers, one folder each. This list is the only place that names them all."""
 
-from providers import cma_rnm, conventions_collectives, dgfip, douanes, insee, opqibi, urssaf, vies
+from providers import (
+    cibtp,
+    cma_rnm,
+    cnetp,
+    conventions_collectives,
+    data_subvention,
+    dgfip,
+    douanes,
+    fntp,
+    insee,
+    opqibi,
+    qualifelec,
+    urssaf,
+    vies,
+)
 from providers.base import Adapter, Endpoint
 
 ADAPTERS: tuple[Adapter, ...] = (
+    cibtp.ADAPTER,
     cma_rnm.ADAPTER,
+    cnetp.ADAPTER,
     conventions_collectives.ADAPTER,
+    data_subvention.ADAPTER,
     dgfip.ADAPTER,
     douanes.ADAPTER,
+    fntp.ADAPTER,
     insee.ADAPTER,
     opqibi.ADAPTER,
+    qualifelec.ADAPTER,
     urssaf.ADAPTER,
     vies.ADAPTER,
 )
