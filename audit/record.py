@@ -1,0 +1,145 @@
+"""The record of one request: who asked what about whom, when, why, and what came of it.
+
+Never the token itself: whatever looks like one is struck out of every text, so that a caller who pastes it in the
+wrong parameter does not have it kept for three years.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import orjson
+
+Outcome = Literal["granted", "refused", "failed", "banned"]
+"""Answered with data, refused by the gateway, failed by a provider or a defect, or cut off without a byte."""
+
+_USER_AGENT_LENGTH = 200
+_TRACE_LENGTH = 255
+_LENGTHS = {
+    "user_agent": _USER_AGENT_LENGTH,
+    **dict.fromkeys(("context", "object", "recipient"), _TRACE_LENGTH),
+    **{"request_id": 100, "method": 16, "path": 1000, "siren": 20, "siret": 20, "rna": 20, "client_ip": 64},
+}
+_USUAL_LINE_BYTES = 2048
+"""Longer lines only come from callers who try: in those every text is measured."""
+
+_TOKEN = re.compile(r"eyJ[\w.%+/=~-]*")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_STRUCK_OUT = "[token]"
+_MOST_NEGATIVE, _MOST_POSITIVE = -(2**63), 2**63 - 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """One request, as it is kept."""
+
+    id: str
+    """Sorts by time (`audit.ids`)."""
+    at: float
+    """Seconds since the epoch, when the request came."""
+    request_id: str
+    method: str
+    path: str
+    """Without its query, which may hold a token: `to_line` removes it."""
+    operation_id: str | None = None
+    status: int
+    """Of the answer; 0 where a banned client got no byte."""
+    codes: tuple[str, ...] = ()
+    """The official error codes of the answer."""
+    outcome: Outcome
+    jti: str | None = None
+    habilitation: str | None = None
+    holder_siret: str | None = None
+    client_ip: str
+    user_agent: str = ""
+    context: str | None = None
+    object: str | None = None
+    recipient: str | None = None
+    siren: str | None = None
+    siret: str | None = None
+    rna: str | None = None
+    provider: str | None = None
+    cached: bool = False
+    duration_ms: int = 0
+    api_version: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What only some requests have: the details of an operator's act."""
+
+    def to_line(self) -> bytes:
+        """The record as one line of JSON, whatever its texts hold."""
+        shape = self._shape()
+        try:
+            line = orjson.dumps(shape, None, orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # a lone surrogate, an integer over 64 bits: JSON has no room for either
+            return _cleaned(shape)
+        # One character first: looking for it costs a twentieth of looking for the whole text.
+        if b"J" in line and b"eyJ" in line:
+            return _cleaned(shape)
+        if b"\\" in line and b"\\u0000" in line:  # PostgreSQL has no room for it
+            return _cleaned(shape)
+        return line if len(line) <= _USUAL_LINE_BYTES else _cleaned(shape)
+
+    def _shape(self) -> dict[str, Any]:
+        siren, siret, path = self.siren, self.siret, self.path
+        context, aim, recipient = self.context, self.object, self.recipient
+        return {
+            "id": self.id,
+            "at": self.at,
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": path.partition("?")[0] if "?" in path else path,
+            "operation_id": self.operation_id,
+            "status": self.status,
+            "codes": self.codes,
+            "outcome": self.outcome,
+            "jti": self.jti,
+            "habilitation": self.habilitation,
+            "holder_siret": self.holder_siret,
+            "client_ip": self.client_ip,
+            "user_agent": self.user_agent[:_USER_AGENT_LENGTH],
+            "context": context[:_TRACE_LENGTH] if context else context,
+            "object": aim[:_TRACE_LENGTH] if aim else aim,
+            "recipient": recipient[:_TRACE_LENGTH] if recipient else recipient,
+            "siren": siret[:9] if siret and not siren else siren,  # a search by SIREN finds its établissements too
+            "siret": siret,
+            "rna": self.rna,
+            "provider": self.provider,
+            "cached": self.cached,
+            "duration_ms": self.duration_ms,
+            "api_version": self.api_version,
+            "extra": self.extra,
+        }
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """The record that a line holds; its place in the spool's stream is left aside."""
+        shape = orjson.loads(line)
+        shape.pop("stream", None)
+        shape.pop("sequence", None)
+        shape["codes"] = tuple(shape["codes"])
+        return cls(**shape)
+
+
+def _cleaned(shape: dict[str, Any]) -> bytes:
+    """The line of a shape that JSON or PostgreSQL would refuse, or that holds a token or overlong texts."""
+    clean = {
+        name: _clean(value)[: _LENGTHS[name]] if name in _LENGTHS and isinstance(value, str) else _clean(value)
+        for name, value in shape.items()
+    }
+    return orjson.dumps(clean, None, orjson.OPT_APPEND_NEWLINE)
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return _TOKEN.sub(_STRUCK_OUT, _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))
+        case bool() | float() | None:
+            return value
+        case int():
+            return value if _MOST_NEGATIVE <= value <= _MOST_POSITIVE else str(value)
+        case Mapping():
+            return {_clean(str(name)): _clean(inner) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_clean(inner) for inner in value]
+    return _clean(str(value))

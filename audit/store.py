@@ -1,0 +1,108 @@
+"""The PostgreSQL side of the audit trail: records go in exactly once, however often they are handed over.
+
+Lines go to PostgreSQL as they are and are read there: shipping costs the worker next to nothing, where building rows
+would cost it as much as the requests themselves.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from audit.partitions import Connection, Month, Pool, create_missing
+from config.clock import Clock
+
+PoolSource = Callable[[], Awaitable[Pool]]
+"""Gives the pool once there is one; raises OSError or an error of asyncpg while there is none."""
+
+_ACQUIRE_SECONDS = 10.0
+_STATEMENT_SECONDS = 60.0
+
+_INSERT = """
+INSERT INTO audit_records (
+    at, id, stream, sequence, request_id, method, path, operation_id, status, codes, outcome, jti, habilitation,
+    holder_siret, client_ip, user_agent, context, object, recipient, siren, siret, rna, provider, cached, duration_ms,
+    api_version, extra
+)
+SELECT
+    to_timestamp(at), id, stream, sequence, request_id, method, path, operation_id, status, codes, outcome, jti,
+    habilitation, holder_siret, client_ip, user_agent, context, object, recipient, siren, siret, rna, provider, cached,
+    duration_ms, api_version, extra
+FROM string_to_table(convert_from($1, 'UTF8'), E'\\n') AS line,
+LATERAL json_to_record(line::json) AS record(
+    at double precision, id uuid, stream uuid, sequence bigint, request_id text, method text, path text,
+    operation_id text, status smallint, codes text[], outcome text, jti text, habilitation uuid, holder_siret text,
+    client_ip text, user_agent text, context text, object text, recipient text, siren text, siret text, rna text,
+    provider text, cached boolean, duration_ms integer, api_version text, extra jsonb
+)
+ON CONFLICT (at, id) DO NOTHING
+"""
+
+_MONTHS = """
+SELECT DISTINCT extract(epoch FROM date_trunc('month', to_timestamp((line::json->>'at')::double precision), 'UTC'))
+FROM string_to_table(convert_from($1, 'UTF8'), E'\\n') AS line
+"""
+
+_UNACCEPTABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+
+class StoreUnavailable(Exception):
+    """PostgreSQL cannot take records now; the same ones may be handed over again later."""
+
+
+class Unacceptable(Exception):
+    """PostgreSQL will never take one of these lines; `reason` names the kind of error, no content."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Store:
+    """The table of records, over a pool that may come late."""
+
+    def __init__(self, source: PoolSource, clock: Clock) -> None:
+        """Settle where the pool comes from; connects to nothing."""
+        self._source = source
+        self._clock = clock
+
+    async def ensure_partitions(self, months_ahead: int = 2) -> list[str]:
+        """Have the running month and those ahead; returns the names of those that were missing."""
+        running = Month.of(self._clock())
+        async with self._connection() as connection:
+            return await create_missing(connection, [running.plus(ahead) for ahead in range(months_ahead + 1)])
+
+    async def insert(self, lines: bytes) -> int:
+        """Insert records given as lines of the spool; returns how many were not there yet.
+
+        All or none: raises Unacceptable where one of them is refused for what it is, StoreUnavailable otherwise.
+        """
+        batch = lines.removesuffix(b"\n")
+        async with self._connection() as connection:
+            try:
+                return await _insert(connection, batch)
+            except asyncpg.CheckViolationError:  # no partition for a month: the only check there is
+                months = await connection.fetch(_MONTHS, batch, timeout=_STATEMENT_SECONDS)
+                await create_missing(connection, [Month.of(float(row[0])) for row in months])
+                return await _insert(connection, batch)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            pool = await self._source()
+            async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                yield connection
+        except _UNACCEPTABLE as error:
+            raise Unacceptable(type(error).__name__) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+async def _insert(connection: Connection, batch: bytes) -> int:
+    done = await connection.execute(_INSERT, batch, timeout=_STATEMENT_SECONDS)
+    return int(done.rpartition(" ")[2])

@@ -1,0 +1,1 @@
+"""Quotas and bans: the Redis functions, the groups, the RateLimit headers."""

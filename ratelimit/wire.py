@@ -1,0 +1,165 @@
+"""One socket to Redis: what is asked in one turn of the event loop leaves in one write, replies come back in order."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import hiredis
+
+from ratelimit.scripts import Script
+
+MOST_IN_FLIGHT = 10_000
+"""Calls that may wait on one socket; more than that and the server is not answering."""
+
+TICKS_TO_ANSWER = 5
+"""A call made between two ticks of timeout/4 has waited for the timeout, and at most 1.25 of it, at the fifth."""
+
+Word = bytes | str | int
+
+_NOTHING: Final = object()
+
+
+class RedisUnavailable(Exception):
+    """Redis cannot be asked now: it is away, too slow, full, read-only or still loading."""
+
+
+class CommandRefused(Exception):
+    """Redis answered that the command is wrong: a defect of ours, not an outage."""
+
+
+class ErrorReply(Exception):
+    """An error as Redis sent it."""
+
+
+class Call(asyncio.Future[Any]):
+    """A command under way: the future of its reply, and what is needed to send it again elsewhere.
+
+    One object rather than two, because one is made for every question of every request.
+    """
+
+    __slots__ = ("command", "detours", "is_asking", "script", "tick")
+
+    command: tuple[Word, ...]
+    script: Script | None
+    tick: int
+    detours: int
+    is_asking: bool
+
+    def fail(self, reason: str) -> bool:
+        """End it as unavailable, unless it has ended; tells whether that was news."""
+        if self.done():
+            return False
+        self.set_exception(RedisUnavailable(reason))
+        self.exception()  # counts as looked at: whoever gave up on it meanwhile left no defect behind
+        return True
+
+
+class Connection(asyncio.Protocol):
+    """A socket and the calls that wait on it, oldest first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[["Connection"], None]) -> None:
+        """`on_lost` hears of the end of the socket, whoever ended it."""
+        self.strikes = 0
+        """Calls that failed in a row."""
+        self.is_retiring = False
+        """Whether it closes once nothing waits any more."""
+        self.on_error: Callable[[Connection, Call, str], None] = _tell_caller
+        """What hears of error replies."""
+        self._loop = loop
+        self._on_lost = on_lost
+        self._reader = hiredis.Reader(
+            protocolError=ErrorReply, replyError=ErrorReply, notEnoughData=_NOTHING, errors="replace"
+        )
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+        self._waiting: deque[Call] = deque()
+
+    def push(self, call: Call) -> None:
+        """Send a call with all others of this turn of the loop."""
+        if len(self._waiting) >= MOST_IN_FLIGHT or self._transport is None:
+            call.fail("too many calls wait for Redis")
+            return
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(hiredis.pack_command(call.command))  # type: ignore[arg-type]  # its stub says: one word
+        self._waiting.append(call)
+
+    def ask(self, tick: int, *command: Word) -> Call:
+        """Send a command that nobody will send again elsewhere."""
+        call = Call(loop=self._loop)
+        call.command, call.script, call.tick, call.detours, call.is_asking = command, None, tick, 0, False
+        self.push(call)
+        return call
+
+    def expire(self, tick: int) -> int:
+        """Fail the calls that have waited too long; tells how many. Their replies may still come, and are dropped."""
+        count = 0
+        for call in self._waiting:
+            if tick - call.tick < TICKS_TO_ANSWER:
+                break
+            count += call.fail("Redis did not answer in time")
+        self.strikes += count
+        return count
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call waits."""
+        return bool(self._waiting)
+
+    def retire(self) -> None:
+        """Close once the calls under way have their replies."""
+        self.is_retiring = True
+        if not self._waiting and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close now; the calls under way fail."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._abandon()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand each reply to the call it belongs to."""
+        reader, waiting = self._reader, self._waiting
+        reader.feed(data)
+        try:
+            while (reply := reader.gets()) is not _NOTHING:
+                call = waiting.popleft()
+                if reply.__class__ is ErrorReply:
+                    self.on_error(self, call, str(reply))
+                elif not call.done():
+                    call.set_result(reply)
+                    self.strikes = 0
+        except (ErrorReply, IndexError):  # not the protocol, or a reply to nothing: nobody can say whose is the next
+            self.abort()
+        if self.is_retiring and not waiting and self._transport is not None:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        del exc
+        self._abandon()
+        self._on_lost(self)
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._unsent:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def _abandon(self) -> None:
+        self._transport = None
+        self._unsent.clear()
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            call.fail("the connection to Redis was lost")
+
+
+def _tell_caller(connection: Connection, call: Call, text: str) -> None:
+    del connection
+    if not call.done():
+        call.set_exception(CommandRefused(text))
