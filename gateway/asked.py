@@ -1,6 +1,6 @@
 """What is asked and what is answered: the two values between which the pipeline stands, free of any framework."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -45,6 +45,8 @@ class Answer:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    after: Callable[[], Awaitable[None]] | None = None
+    """What is to be done once it has left."""
 
 
 SILENCE = Answer(0, [], b"")

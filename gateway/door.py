@@ -11,6 +11,7 @@ from typing import Any
 from config.clock import Clock
 from gateway.asked import SILENCE, Answer, Asked
 from gateway.pipeline import Pipeline
+from gateway.tokens import AMBIGUOUS
 from gateway.visits import Visits
 from ratelimit.address import Networks, block_of, client_address
 
@@ -103,6 +104,8 @@ class Door:
             {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length, *SECURITY]}
         )
         await send({"type": "http.response.body", "body": answer.body})
+        if answer.after is not None:
+            await answer.after()
 
     def _read(self, scope: Scope) -> Asked:
         """The request as the pipeline knows it: one pass over the headers."""
@@ -121,7 +124,7 @@ class Door:
             if name == b"authorization":
                 asked.authorization.append(value)
             elif name == b"x-api-key":
-                asked.api_key = value
+                asked.api_key = AMBIGUOUS if asked.api_key else value
             elif name == b"accept":
                 asked.accept = value
             elif name == b"user-agent":

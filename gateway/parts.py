@@ -89,7 +89,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         bans = doorstep.bans = await Bans.open(link, pool, clock)
         bans.on_ban(doorstep.ban)
         stack.push_async_callback(bans.close)
-        registry = Registry(lambda: pool, publisher(limiter), clock)
+        registry = Registry(lambda: pool, publisher(limiter), clock, retract=limiter.retract_state)
         await registry.open()
         stack.push_async_callback(registry.close)
         trail = await Trail.open(settings.audit, settings.data_dir / "spool", pool, clock)

@@ -350,7 +350,9 @@ class Pipeline:
         headers = self._headers(turn, VENDOR_JSON if turn.is_data and _is_of_data(refusal) else JSON)
         if refusal.codes == (Refused.QUOTA.value.code,) and turn.quota is not None:
             headers = self._over_quota(turn, headers)
-            await self._count_refusal(turn)
+            ban = await self.limiter.count_refusal(turn.block)
+            if ban is not None:  # this refusal is still answered: the ban begins with the next request
+                return Answer(refusal.status, headers, refusal.body(), after=lambda: self.bans.impose(ban))
         return Answer(refusal.status, headers, refusal.body())
 
     def _over_quota(self, turn: Turn, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -360,12 +362,6 @@ class Pipeline:
         kept = [header for header in headers if not header[0].startswith(b"ratelimit-")]
         told = quota_headers(turn.counters[met].limit, turn.quota.counts[met], turn.quota.now)
         return [*kept, *told, (b"retry-after", retry_after(turn.quota.now))]
-
-    async def _count_refusal(self, turn: Turn) -> None:
-        """The refusal that is one too many is still answered; the ban begins with the next request."""
-        ban = await self.limiter.count_refusal(turn.block)
-        if ban is not None:
-            await self.bans.impose(ban)
 
     async def _silence(self, turn: Turn) -> Answer:
         turn.outcome = "banned"

@@ -76,10 +76,13 @@ class SilentProtocol(HttpToolsProtocol):
         scope["extensions"] = {"octroi.hangup": self.hang_up}
 
     def hang_up(self) -> None:
-        """Close the connection at once, with nothing more written; uvicorn is told that the client left."""
+        """Close the connection with nothing more written; uvicorn is told that the client left.
+
+        An answer already given is flushed: it was given before the ban.
+        """
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
-        self.transport.abort()
+        self.transport.close()
 
     @property
     def _doorstep(self) -> Doorstep | None:

@@ -18,8 +18,9 @@ from gateway.registry.registry import Registry, RegistryUnavailable
 from gateway.registry.state import TokenState
 from gateway.tokens import Claims, VerifiedTokens, find_token
 from ratelimit.address import block_of
+from ratelimit.ban import Ban
 from ratelimit.bans import Bans
-from ratelimit.limiter import Limiter, quota_headers, retry_after
+from ratelimit.limiter import Counter, Limiter, TokenSeen, quota_headers, retry_after
 
 ADMIN = "/admin"
 METRICS = "/metrics"
@@ -41,6 +42,15 @@ class Visit:
     siren: str | None = None
     is_recorded: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class OverQuota(Exception):
+    """The allowance of a token is used up; `ban` is there where this refusal was one too many."""
+
+    seen: TokenSeen
+    counter: Counter
+    ban: Ban | None
 
 
 class Visits:
@@ -79,6 +89,15 @@ class Visits:
                 await self._judge_operator(visit)
             elif asked.path.startswith("/proxy/files/"):
                 await self._count_file(visit)
+        except OverQuota as over:
+            refusal = Refusal.of(Refused.QUOTA)
+            visit.codes = refusal.codes
+            answer = _answer(refusal, asked)
+            answer.headers += quota_headers(over.counter.limit, over.seen.counts[0], over.seen.now)
+            answer.headers.append((b"retry-after", retry_after(over.seen.now)))
+            if (ban := over.ban) is not None:
+                answer.after = lambda: self.bans.impose(ban)
+            return await self._refuse(visit, answer)
         except Refusal as refusal:
             visit.codes = refusal.codes
             return await self._refuse(visit, _answer(refusal, asked))

@@ -4,6 +4,7 @@ Each question leaves when the method is called, not when its answer is awaited: 
 loop travel together. Nothing here fails for want of Redis: the process counts for itself then, and says so.
 """
 
+import asyncio
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -165,6 +166,11 @@ class Limiter:
         name = keys.state(keys.token(jti))
         return cast(int, await self._link.call(PUBLISH_STATE, (name,), (version, data, seconds)))
 
+    def retract_state(self, jti: str) -> None:
+        """Forget the registry state of a token, so that it is read anew; waits for nothing."""
+        name = keys.state(keys.token(jti))
+        self._link.send(name, b"DEL", name).add_done_callback(_heed)
+
     def _look(
         self, subject: str, version: int | None, counters: Sequence[Counter], local: LocalCounters
     ) -> Sent[TokenSeen]:
@@ -229,6 +235,12 @@ def retry_after(now: float) -> bytes:
 def window_end(now: float) -> int:
     """The epoch second at which the running window ends."""
     return (int(now) // WINDOW_SECONDS + 1) * WINDOW_SECONDS
+
+
+def _heed(sent: "asyncio.Future[object]") -> None:
+    """Look at a failure that nobody waits for: Redis away holds nothing that could mislead."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 def _ip_seen(block: str, reply: list[Any]) -> IpSeen:

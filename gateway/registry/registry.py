@@ -65,11 +65,18 @@ class Registry:
     """Known tokens, each at one version. Made in the event loop; `open` begins to listen, `close` ends."""
 
     def __init__(
-        self, pool: Callable[[], Pool | None], publish: Publish, clock: Clock, *, capacity: int = 100_000
+        self,
+        pool: Callable[[], Pool | None],
+        publish: Publish,
+        clock: Clock,
+        *,
+        retract: Callable[[str], None] = lambda jti: None,
+        capacity: int = 100_000,
     ) -> None:
-        """`pool` gives the database, or None while it has not been reached."""
+        """`pool` gives the database, or None while it has not been reached; `retract` makes Redis forget a token."""
         self._pool = pool
         self._publish = publish
+        self._retract = retract
         self._clock = clock
         self._capacity = capacity
         self._known: OrderedDict[str, TokenState] = OrderedDict()
@@ -229,7 +236,9 @@ class Registry:
         self._heard_until = self._clock()
 
     def _announced(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        """Whoever made the change may not have told Redis: what it holds is read anew by whoever asks next."""
         self.forget(str(payload))
+        self._retract(str(payload))
 
     def _lose(self, _connection: object) -> None:
         self._lost.set()
