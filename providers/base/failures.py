@@ -18,7 +18,8 @@ class Kind:
     """A row of the table: the last three digits, the HTTP status, and what the caller reads.
 
     `retry_in` is in seconds. `names_provider` puts the provider's name into the error's meta. `nobodys`: the failure is
-    not to be laid at a provider's door, and its code begins with the gateway's digits.
+    not to be laid at a provider's door, and its code begins with the gateway's digits. `of_entity`: it speaks of the
+    entity asked about, and not of the provider's health.
     """
 
     code: str
@@ -30,6 +31,7 @@ class Kind:
     tracked: bool = False
     cacheable: bool = False
     nobodys: bool = False
+    of_entity: bool = False
 
     def when(
         self,

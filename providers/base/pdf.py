@@ -7,6 +7,8 @@ import filetype
 import structlog
 from pypdf import Configuration, PdfReader, apply_configuration
 
+from providers.base.exchange import Reply
+
 log = structlog.get_logger()
 
 LARGEST = 10 * 1024 * 1024
@@ -42,6 +44,11 @@ def is_pdf(content: bytes) -> bool:
     """Whether the first bytes are those of a PDF."""
     found: str | None = filetype.guess_mime(content)
     return found == "application/pdf"
+
+
+def is_another_file(reply: Reply) -> bool:
+    """A success that brings anything but a PDF; nothing at all counts as such too."""
+    return reply.status == 200 and not is_pdf(reply.body)
 
 
 def first_pages(content: bytes, count: int) -> tuple[str, ...]:

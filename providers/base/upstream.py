@@ -48,6 +48,10 @@ CLOUDED = frozenset({"000", "001", "002", "004", "008", "009", "999"})
 """Failures that speak against a provider's health, and open its breaker; so does a network that fails."""
 
 
+def _clouds(kind: Kind) -> bool:
+    return kind.nobodys or (kind.code in CLOUDED and not kind.of_entity)
+
+
 class _CutShort(Exception):
     """A TLS connection that ended before its time."""
 
@@ -131,7 +135,7 @@ class Upstream:
             line.breaker.learn(failed=True)
             raise Failure.TIMEOUT.because() from None
         except ProviderFailed as failure:
-            line.breaker.learn(failed=failure.kind.nobodys or failure.kind.code in CLOUDED)
+            line.breaker.learn(failed=_clouds(failure.kind))
             raise
         except BaseException:
             line.breaker.forget_probe()
