@@ -1,6 +1,7 @@
 """The providers, one folder each. This list is the only place that names them all."""
 
 from providers import (
+    banque_de_france,
     cibtp,
     cma_rnm,
     cnetp,
@@ -18,6 +19,7 @@ from providers import (
 from providers.base import Adapter, Endpoint
 
 ADAPTERS: tuple[Adapter, ...] = (
+    banque_de_france.ADAPTER,
     cibtp.ADAPTER,
     cma_rnm.ADAPTER,
     cnetp.ADAPTER,
