@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any
+
+from config.clock import PARIS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,9 +14,9 @@ class Call:
 
     `values` are the read parameters by name. `user_id` is the caller's uid, `request_id` a UUID, `today` the date in
     Paris, `base` the public address of the gateway for absolute links (without a final slash). `provider_base` is the
-    address of the provider as the operator set it, once it is about to be asked. `document` is the link to the kept
-    document, and `table` the provider's table, where the endpoint has one. `redirected_from` holds the identifiers
-    asked before a provider pointed to others.
+    address of the provider as the operator set it, and `at` the moment, once it is about to be asked. `document` is
+    the link to the kept document, and `table` the provider's table, where the endpoint has one. `redirected_from` holds
+    the identifiers asked before a provider pointed to others.
     """
 
     values: Mapping[str, Any]
@@ -26,6 +28,7 @@ class Call:
     today: date
     base: str
     provider_base: str = ""
+    at: datetime | None = None
     document: str | None = None
     table: Any = None
     redirected_from: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +46,11 @@ class Call:
     def siret(self) -> str:
         """The SIRET asked."""
         return str(self.values["siret"])
+
+    @property
+    def moment(self) -> datetime:
+        """The moment at which the provider is asked, in Paris time."""
+        return self.at if self.at is not None else datetime.combine(self.today, time(), PARIS)
 
     def asking(self, **values: Any) -> "Call":
         """The same question about another identifier, remembering the first."""

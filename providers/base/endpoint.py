@@ -145,11 +145,10 @@ class Endpoint:
 
     @cached_property
     def all_parameters(self) -> tuple[Parameter, ...]:
-        """Those of the path in their order, then the optional ones."""
-        told = {parameter.name: parameter for parameter in self.parameters}
+        """In the order in which they are read: the identifiers of the path, then those the endpoint tells."""
+        told = {parameter.name for parameter in self.parameters}
         names = re.findall(r"\{(\w+)\}", self.path)
-        in_path = tuple(told.get(name) or BY_NAME[name] for name in names)
-        return in_path + tuple(parameter for parameter in self.parameters if parameter.name not in names)
+        return (*(BY_NAME[name] for name in names if name not in told), *self.parameters)
 
     @cached_property
     def version(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -46,11 +47,12 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """A provider's answer, whole: status, lower-case headers, decoded body."""
+    """A provider's answer, whole: status, lower-case headers, decoded body, and when it came, in Paris time."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    at: datetime | None = None
 
     @cached_property
     def text(self) -> str:

@@ -169,7 +169,7 @@ class Upstream:
             raise Failure.MAINTENANCE.because(retry_in=left)
 
     async def _answer(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
-        call = replace(call, provider_base=self._base(endpoint.provider))
+        call = replace(call, provider_base=self._base(endpoint.provider), at=self.now())
         reply = await self._ask(endpoint.provider, endpoint.request(call), call)
         if endpoint.follow is not None and reply.status in REDIRECTS:
             call = endpoint.follow(call, reply)
@@ -277,7 +277,7 @@ class Upstream:
                     body += chunk
                     if len(body) > self.settings.max_body_bytes:
                         raise Failure.INTERNAL.because()
-                return Reply(reply.status_code, reply.headers, bytes(body))
+                return Reply(reply.status_code, reply.headers, bytes(body), self.now())
             finally:
                 await reply.aclose()
         except httpx.HTTPError as error:

@@ -118,15 +118,27 @@ async def play(case: dict[str, Any], endpoints: tuple[Endpoint, ...]) -> tuple[i
             lambda: NOW,
             {endpoint.provider.slug: client},
         )
+        values, wrong = _read(endpoint, texts)
+        if wrong:
+            return 422, {"errors": [{"code": code} for code in wrong]}, playback
         try:
-            values = {p.name: p.value(texts[p.name], NOW) for p in endpoint.all_parameters if p.name in texts}
             answer = await upstream.fetch(endpoint, _call(values))
-        except WrongParameter as wrong:
-            return 422, {"errors": [{"code": wrong.format.code}]}, playback
         except ProviderFailed as failed:
             code = ("00" if failed.kind.nobodys else endpoint.provider.code) + failed.kind.code
             return failed.kind.status, {"errors": [{"code": code, "meta": failed.meta}]}, playback
     return 200, json.loads(serialise(answer).replace(BASE.encode(), OFFICIAL.encode())), playback
+
+
+def _read(endpoint: Endpoint, texts: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """The values of the parameters, or the codes of those that cannot be read: all, or the first."""
+    values, wrong = {}, []
+    for parameter in endpoint.all_parameters:
+        if parameter.name in texts:
+            try:
+                values[parameter.name] = parameter.value(texts[parameter.name], NOW)
+            except WrongParameter as one:
+                wrong.append(one.format.code)
+    return values, wrong if endpoint.accumulates else wrong[:1]
 
 
 def _call(values: dict[str, Any]) -> Call:
