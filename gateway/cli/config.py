@@ -53,7 +53,12 @@ def missing(settings: Settings, adapter: Adapter) -> list[str]:
     if settings.upstream.override is not None:
         return []
     told = settings.providers.get(adapter.slug, _NO_SETTINGS)
-    names = ["base_url"] if any(".example" in provider.base_url for provider in adapter.providers) else []
+    names = [
+        name
+        for provider in adapter.providers
+        for name, default in (("base_url", provider.base_url), ("token_url", provider.token_url))
+        if ".example" in default
+    ]
     names += [name for provider in adapter.providers for name in provider.needs]
     return [
         f"{PREFIX}PROVIDERS__{adapter.slug.upper()}__{name.upper()}"
