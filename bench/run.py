@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -11,13 +12,13 @@ from pathlib import Path
 
 from bench import load, report, servers, work
 from bench.machine import cores, free_port
-from bench.peers import PEERS, Peer, Place
+from bench.peers import PEERS, DidNotStart, Peer, Place
 from bench.report import Sample
 from bench.scenarios import SCENARIOS, Scenario
 from config.clock import paris, system_clock
 
 RESULTS = Path(__file__).with_name("results")
-PROOF = 512
+PROOF = 1000
 """Requests sent after each timed run, every answer of which is read and accounted for."""
 WARM_SECONDS = 1.0
 
@@ -41,6 +42,7 @@ class Bench:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 1 if a check failed."""
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the exit stack: no server is left behind
     peers = list(_available(options.only))
     scenarios = [s for s in SCENARIOS if (s.name in options.scenario if options.scenario else s.usual)]
     samples: list[Sample] = []
@@ -50,15 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for scenario in scenarios:
                 samples += _measured(bench, scenario)
                 print(f"\n{report.table(scenario, samples)}", flush=True)
-    except (CheckFailed, servers.DidNotStart, load.LoadFailed) as failure:
+    except (CheckFailed, DidNotStart, load.LoadFailed) as failure:
         _say(f"FAILED: {failure}")
         return 1
     print(f"\n{report.goals(samples)}")
     moment = paris(system_clock).strftime("%Y-%m-%dT%H%M%S")
     path = RESULTS / f"{moment}.json"
-    report.write(
-        path, samples, {"at": moment, "seconds": options.seconds, "workers": options.workers, "wrk": load.has_wrk()}
-    )
+    report.write(path, samples, _about(moment, options))
     _say(f"written: {path}")
     return 0
 
@@ -75,6 +75,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 3)
     return options
+
+
+def _about(moment: str, options: argparse.Namespace) -> dict[str, object]:
+    """What the figures were measured with; of settings taken over from the environment, the names only."""
+    inherited = sorted(name for name in os.environ if name.startswith("OCTROI_"))
+    return {
+        "at": moment,
+        "seconds": options.seconds,
+        "workers": options.workers,
+        "generator": "wrk" if load.has_wrk() else "own",
+        "octroi_settings_inherited": inherited,
+    }
 
 
 def _available(only: list[str] | None) -> Iterator[Peer]:
@@ -186,7 +198,9 @@ def _check(scenario: Scenario, peer: servers.Server, outcome: load.Outcome, serv
     if not answers:
         problems.append("no answer at all")
     if outcome.unexpected or outcome.broken:
-        problems.append(f"{outcome.unexpected} answers other than {scenario.status}, {outcome.broken} broken requests")
+        problems.append(
+            f"{outcome.unexpected} answers not {scenario.status} or about another company, {outcome.broken} broken"
+        )
     if complaints := peer.complaints():
         problems.append(f"{complaints} lines in its error log")
     if not answers <= served <= most:

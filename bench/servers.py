@@ -10,13 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench.machine import LOOPBACK, LineCount, cpu_seconds, free_port, pin, wait_for_port
-from bench.peers import Launch, Peer
+from bench.peers import DidNotStart, Launch, Peer
 
 START_SECONDS = 60.0
-
-
-class DidNotStart(Exception):
-    """A server that ended, or kept silent, instead of listening."""
 
 
 class Upstream:
@@ -70,7 +66,7 @@ class Server:
         """CPU time that it and its children have taken so far."""
         return cpu_seconds(self.pid)
 
-    def settled_records(self, *, at_least: int = 0, seconds: float = 60.0) -> int:
+    def settled_records(self, *, at_least: int = 0, seconds: float = 20.0) -> int:
         """The length of its audit trail once that has stopped growing, or when the patience for `at_least` is over."""
         deadline = time.monotonic() + seconds
         last, since = self.records(), time.monotonic()

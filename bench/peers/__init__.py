@@ -24,6 +24,10 @@ LIMIT = 1_000_000_000
 AUDIT_COUNT = "SELECT count(*) FROM audit_records"
 
 
+class DidNotStart(Exception):
+    """A peer that ended, or kept silent, instead of listening."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """What a peer is given to stand on."""
@@ -201,7 +205,7 @@ class Command:
         argv = [*self.program, *arguments]
         done = subprocess.run(argv, env=self.environ, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"octroi {' '.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
+            raise DidNotStart(f"octroi {' '.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
 
