@@ -33,11 +33,17 @@ class NoSuchPartition(RetentionRefused):
 
 
 async def purge(pool: Pool, now: float, retention_months: int) -> list[str]:
+    """`purge_on` with a connection of a pool."""
+    async with pool.acquire() as connection:
+        return await purge_on(connection, now, retention_months)
+
+
+async def purge_on(connection: Connection, now: float, retention_months: int) -> list[str]:
     """Drop every partition of which all records are older than `now` less the months to keep; returns their names.
 
     Where another process is at it, nothing is done.
     """
-    async with pool.acquire() as connection, connection.transaction():
+    async with connection.transaction():
         await connection.execute(LOCK_TIMEOUT)
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
             return []
@@ -48,9 +54,9 @@ async def purge(pool: Pool, now: float, retention_months: int) -> list[str]:
     return [partition.name for partition in expired]
 
 
-async def drop(pool: Pool, name: str, now: float, retention_months: int) -> None:
+async def drop(connection: Connection, name: str, now: float, retention_months: int) -> None:
     """Drop one partition by name; raises TooYoung where a record in it may still have to be kept."""
-    async with pool.acquire() as connection, connection.transaction():
+    async with connection.transaction():
         await connection.execute(LOCK_TIMEOUT)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         cut = await _cut(connection, now, retention_months)

@@ -11,10 +11,11 @@ import orjson
 from audit.partitions import Pool
 
 _COLUMNS = (
-    "at, id::text AS id, request_id, method, path, operation_id, status, codes, outcome, jti, habilitation::text AS habilitation,"
-    " holder_siret, client_ip, user_agent, context, object, recipient, siren, siret, rna, provider, cached, duration_ms, api_version,"
-    " extra, stream::text AS stream, sequence"
+    "at, id::text AS id, request_id, method, path, operation_id, status, codes, outcome, jti,"
+    " habilitation::text AS habilitation, holder_siret, client_ip, user_agent, context, object, recipient, siren,"
+    " siret, rna, provider, cached, duration_ms, api_version, extra, stream::text AS stream, sequence"
 )
+_NEWEST_FIRST = "ORDER BY at DESC, audit_records.id DESC"
 _CONDITIONS = {
     "request_id": "request_id = ${}",
     "jti": "jti = ${}",
@@ -49,8 +50,8 @@ class Query:
         conditions = [_CONDITIONS[name].format(place) for place, name in enumerate(asked, 1)]
         where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
         arguments = [*asked.values(), self.limit]
-        statement = f"SELECT {_COLUMNS} FROM audit_records {where}ORDER BY at DESC, audit_records.id DESC LIMIT ${len(arguments)}"  # noqa: S608 - our own constants
-        return statement, arguments
+        order = f"{_NEWEST_FIRST} LIMIT ${len(arguments)}"
+        return f"SELECT {_COLUMNS} FROM audit_records {where}{order}", arguments  # noqa: S608 - our own constants
 
 
 async def search(pool: Pool, query: Query) -> AsyncGenerator[dict[str, Any], None]:

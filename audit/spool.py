@@ -122,6 +122,8 @@ class Spool:
 
     async def finish(self) -> None:
         """Accept no more lines, make durable those that wait, and close the segment."""
+        if self._closing:
+            return
         self._closing = True
         await self.drain()
         if self._sync_planned is not None:

@@ -50,6 +50,15 @@ _UNACCEPTABLE = (
 )
 
 
+_AWAY = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection that the server ended while idle may answer
+    OSError,
+    TimeoutError,
+)
+
+
 class StoreUnavailable(Exception):
     """PostgreSQL cannot take records now; the same ones may be handed over again later."""
 
@@ -74,7 +83,7 @@ class Store:
     async def ensure_partitions(self, months_ahead: int = 2) -> list[str]:
         """Have the running month and those ahead; returns the names of those that were missing."""
         running = Month.of(self._clock())
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             return await create_missing(connection, [running.plus(ahead) for ahead in range(months_ahead + 1)])
 
     async def insert(self, lines: bytes) -> int:
@@ -83,7 +92,7 @@ class Store:
         All or none: raises Unacceptable where one of them is refused for what it is, StoreUnavailable otherwise.
         """
         batch = lines.removesuffix(b"\n")
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             try:
                 return await _insert(connection, batch)
             except asyncpg.CheckViolationError:  # no partition for a month: the only check there is
@@ -92,14 +101,15 @@ class Store:
                 return await _insert(connection, batch)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection; every error met on it is told as StoreUnavailable or Unacceptable."""
         try:
             pool = await self._source()
             async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 yield connection
         except _UNACCEPTABLE as error:
             raise Unacceptable(type(error).__name__) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 

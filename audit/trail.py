@@ -36,7 +36,7 @@ class Trail:
         self._spool = Spool(directory, settings.durability, settings.segment_bytes, clock)
         store = Store(source, clock)
         self._shipper = Shipper(self._spool, store, settings.ship_every_seconds, clock)
-        self._upkeep = Upkeep(store, source, settings.retention_months, clock)
+        self._upkeep = Upkeep(store, settings.retention_months, clock)
         self._every = settings.ship_every_seconds
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -109,18 +109,23 @@ class Trail:
 
         Whoever opens a trail in the same directory next takes it from there.
         """
+        if not self._tasks:
+            return
         shipping, upkeep = self._tasks
+        self._tasks = ()
         self._shipper.stop()
-        await self._spool.finish()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(time_limit):
-                await shipping
-                await self._ship()
-        await _end(shipping)
-        await _end(upkeep)
-        if backlog := self.backlog_bytes:
-            log.warning("audit_backlog_left", bytes=backlog)
-        await self._spool.close()
+        try:
+            await self._spool.finish()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(time_limit):
+                    await shipping
+                    await self._ship()
+        finally:
+            await _end(shipping)
+            await _end(upkeep)
+            if backlog := self.backlog_bytes:
+                log.warning("audit_backlog_left", bytes=backlog)
+            await self._spool.close()
 
     async def _ship(self) -> bool:
         try:

@@ -2,11 +2,10 @@
 
 import asyncio
 
-import asyncpg
 import structlog
 
-from audit.retention import purge
-from audit.store import PoolSource, Store, StoreUnavailable, Unacceptable
+from audit.retention import purge_on
+from audit.store import Store, StoreUnavailable
 from config.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -19,10 +18,9 @@ _AGAIN_SECONDS = 30.0
 class Upkeep:
     """Looks after the partitions every hour. `run` it as a task, and cancel it."""
 
-    def __init__(self, store: Store, source: PoolSource, retention_months: int, clock: Clock) -> None:
+    def __init__(self, store: Store, retention_months: int, clock: Clock) -> None:
         """Settle what to keep; touches nothing."""
         self._store = store
-        self._source = source
         self._retention_months = retention_months
         self._clock = clock
 
@@ -32,8 +30,8 @@ class Upkeep:
             pause = _EVERY_SECONDS
             try:
                 await self.look_after()
-            except (StoreUnavailable, Unacceptable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                log.warning("audit_upkeep_postponed", reason=f"{type(error).__name__}: {error}")
+            except StoreUnavailable as error:
+                log.warning("audit_upkeep_postponed", reason=str(error))
                 pause = _AGAIN_SECONDS
             except Exception:  # a defect in one round must not end the upkeep for good; it is reported as one
                 log.exception("audit_upkeep_failed")
@@ -44,4 +42,5 @@ class Upkeep:
         made = await self._store.ensure_partitions(MONTHS_AHEAD)
         if made:
             log.info("audit_months_made", partitions=made)
-        await purge(await self._source(), self._clock(), self._retention_months)
+        async with self._store.connection() as connection:
+            await purge_on(connection, self._clock(), self._retention_months)
