@@ -126,7 +126,7 @@ def _asso(company: Company, association: Association, call: Incoming) -> dict[st
         "activites": _activites(company, association),
         "coordonnees": {
             "adresse_siege": _adresse(association.adresse),
-            "adresse_gestion": _adresse(siege.adresse if siege else association.adresse),
+            "adresse_gestion": _adresse_gestion(siege.adresse if siege else association.adresse),
             "telephone": _phone(company, "association"),
         },
         "composition_reseau": _network(call) if association.utilite_publique else None,
@@ -218,6 +218,11 @@ def _adresse(adresse: Address) -> dict[str, Any]:
         "commune": adresse.libelle_commune,
         "code_insee": adresse.code_commune,
     }
+
+
+def _adresse_gestion(adresse: Address) -> dict[str, Any]:
+    """The one that the association wrote itself: the street in one piece."""
+    return {"voie": adresse.voie, "cp": adresse.code_postal, "commune": adresse.libelle_commune, "pays": "FRANCE"}
 
 
 def _phone(company: Company, whose: str) -> str:
