@@ -1,6 +1,7 @@
 """A writer of small PDFs: pages of text lines, real enough for any reader, the same bytes for the same lines."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 TOP, LEFT, LEADING, SIZE = 790, 50, 15, 10
 """Where the first line stands on an A4 page, the distance between lines and the size of letters, in points."""
@@ -9,19 +10,36 @@ FIRST_PAGE_OBJECT = 4
 """Objects 1 to 3 are the catalogue, the list of pages and the font; then come two objects a page."""
 
 
+class Placed(NamedTuple):
+    """A text and where it begins on its page: in points, from the left and from the bottom."""
+
+    x: float
+    y: float
+    text: str
+    size: int = SIZE
+
+
 def write(pages: Sequence[Sequence[str]]) -> bytes:
     """The PDF whose pages hold these lines. Characters that WinAnsi does not have become question marks."""
-    kids = " ".join(f"{FIRST_PAGE_OBJECT + 2 * place} 0 R" for place in range(len(pages)))
+    return _document([_content(lines) for lines in pages])
+
+
+def place(pages: Sequence[Sequence[Placed]]) -> bytes:
+    """The PDF whose pages hold these texts, each at its place."""
+    return _document([b"\n".join(_placed(text) for text in texts) for texts in pages])
+
+
+def _document(pages: Sequence[bytes]) -> bytes:
+    kids = " ".join(f"{FIRST_PAGE_OBJECT + 2 * number} 0 R" for number in range(len(pages)))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Count {len(pages)} /Kids [{kids}] >>".encode(),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     ]
-    for place, lines in enumerate(pages):
-        content = _content(lines)
+    for number, content in enumerate(pages):
         objects += [
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >>"
-            + f" /Contents {FIRST_PAGE_OBJECT + 2 * place + 1} 0 R >>".encode(),
+            + f" /Contents {FIRST_PAGE_OBJECT + 2 * number + 1} 0 R >>".encode(),
             f"<< /Length {len(content)} >>\nstream\n".encode() + content + b"\nendstream",
         ]
     return _assemble(objects)
@@ -30,6 +48,10 @@ def write(pages: Sequence[Sequence[str]]) -> bytes:
 def _content(lines: Sequence[str]) -> bytes:
     shown = [b"(" + _escape(line) + b") Tj T*" for line in lines]
     return b"\n".join([f"BT /F1 {SIZE} Tf {LEADING} TL {LEFT} {TOP} Td".encode(), *shown, b"ET"])
+
+
+def _placed(text: Placed) -> bytes:
+    return f"BT /F1 {text.size} Tf {text.x:.2f} {text.y:.2f} Td (".encode() + _escape(text.text) + b") Tj ET"
 
 
 def _escape(line: str) -> bytes:
