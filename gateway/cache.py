@@ -127,12 +127,15 @@ class AnswerCache:
 
     async def _fly(self, digest: bytes, make: Make) -> Kept:
         try:
-            if not await self._lead(digest):
-                kept = await self._follow(digest)
-                if kept is not None:
-                    return kept
+            leads, kept = await self._seek(digest)
+            if kept is None and not leads:
+                leads, kept = await self._follow(digest)
         except RedisUnavailable:
             return await make()
+        if kept is not None:
+            if leads:
+                await self._let_go(digest)
+            return kept
         try:
             kept = await make()
         except BaseException:
@@ -141,27 +144,34 @@ class AnswerCache:
         await self._keep(digest, kept)
         return kept
 
-    async def _lead(self, digest: bytes) -> bool:
-        lock = _lock(digest)
-        return await self._link.send(lock, b"SET", lock, b"1", b"NX", b"PX", LEAD_MILLISECONDS) is not None
-
-    async def _follow(self, digest: bytes) -> Kept | None:
-        """Wait for what another worker brings; None where it let go without bringing anything, and we lead."""
+    async def _follow(self, digest: bytes) -> tuple[bool, Kept | None]:
+        """Wait for what another worker brings; nothing where it let go without bringing anything, and we lead."""
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_SECONDS
         while loop.time() < until:
             await asyncio.sleep(POLL_SECONDS)
-            found, failed = await asyncio.gather(
-                self.look(digest), self._link.send(_failed(digest), b"GET", _failed(digest))
-            )
-            kept = self.read(digest, found)
-            if kept is None and isinstance(failed, bytes):
-                kept = self._unsealed(failed, _failed(digest))
-            if kept is not None:
-                return kept
-            if await self._lead(digest):
-                return None
-        return None
+            leads, kept = await self._seek(digest, has_waited=True)
+            if leads or kept is not None:
+                return leads, kept
+        return False, None
+
+    async def _seek(self, digest: bytes, *, has_waited: bool = False) -> tuple[bool, Kept | None]:
+        """Whether we lead from now on, and the answer if it is there, or its failure for those who waited for it.
+
+        Asked in one write and in this order: whoever led before us kept what it brought before letting go.
+        """
+        lock, failed = _lock(digest), _failed(digest)
+        asked = [
+            self._link.send(lock, b"SET", lock, b"1", b"NX", b"PX", LEAD_MILLISECONDS),
+            self.look(digest),
+        ]
+        if has_waited:
+            asked.append(self._link.send(failed, b"GET", failed))
+        won, found, *failure = await asyncio.gather(*asked)
+        kept = self.read(digest, found)
+        if kept is None and failure and isinstance(failure[0], bytes):
+            kept = self._unsealed(failure[0], failed)
+        return won is not None, kept
 
     async def _keep(self, digest: bytes, kept: Kept) -> None:
         key, lock = _key(digest), _lock(digest)

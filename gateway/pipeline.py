@@ -253,16 +253,17 @@ class Pipeline:
         )
         make = self._make(endpoint, call)
         keeps = endpoint.cache is not None and not asked.no_cache
-        turn.cache_status = b"Octroi; fwd=" + (
-            b"uri-miss; stored" if keeps else b"request" if asked.no_cache else b"bypass"
-        )
+        turn.cache_status = b"Octroi; fwd=" + (b"uri-miss" if keeps else b"request" if asked.no_cache else b"bypass")
         guard = self._guard_key(state, endpoint, asked)
         flight = self.cache.start(self._digest(turn.found, endpoint, asked), make) if keeps else None
         await self._enter(guard)  # 409 00015
         try:
-            return await (asyncio.shield(flight) if flight is not None else make())
+            kept = await (asyncio.shield(flight) if flight is not None else make())
         finally:
             await self._leave(guard)
+        if keeps and kept.expires_at > kept.filled_at:
+            turn.cache_status += b"; stored"
+        return kept
 
     def _make(self, endpoint: Endpoint, call: Call) -> Callable[[], Awaitable[Kept]]:
         async def make() -> Kept:

@@ -1,0 +1,117 @@
+"""The cache of answers over a real Redis: what two workers share, and what keys may be changed."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+import redis.asyncio as redis
+
+from config.clock import system_clock
+from gateway.cache import AnswerCache, Kept
+from gateway.sealed import Seal
+from ratelimit.link import Link
+
+DIGEST = b"0123456789abcdef"
+OLD, NEW = os.urandom(32), os.urandom(32)
+
+
+@pytest_asyncio.fixture
+async def link(valkey_url: str, valkey: redis.Redis) -> AsyncIterator[Link]:
+    opened = await Link.open(valkey_url, 2.0)
+    yield opened
+    await opened.close()
+
+
+def worker(link: Link, *keys: bytes, local_bytes: int = 1_000_000) -> AnswerCache:
+    return AnswerCache(link, Seal(keys or (OLD,)), system_clock, local_bytes)
+
+
+class Provider:
+    """Makes answers when told to, and counts them."""
+
+    def __init__(self, *, lasting: float = 60.0) -> None:
+        self.calls = 0
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self._lasting = lasting
+
+    async def __call__(self) -> Kept:
+        self.calls += 1
+        self.is_asked.set()
+        await self.may_answer.wait()
+        now = system_clock()
+        return Kept(200 if self._lasting else 502, b"body %d" % self.calls, now, now + self._lasting)
+
+
+async def test_two_workers_who_want_the_same_answer_ask_for_it_once(link: Link) -> None:
+    provider = Provider()
+    leading = worker(link).start(DIGEST, provider)
+    await provider.is_asked.wait()
+    following = [worker(link).start(DIGEST, provider) for _ in range(5)]
+    provider.may_answer.set()
+
+    answers = await asyncio.gather(leading, *following)
+
+    assert provider.calls == 1
+    assert {answer.body for answer in answers} == {b"body 1"}
+
+
+async def test_whoever_comes_as_the_answer_arrives_finds_it_instead_of_asking_again(link: Link) -> None:
+    provider = Provider()
+    provider.may_answer.set()
+    late = worker(link)
+    assert late.read(DIGEST, await late.look(DIGEST)) is None
+    await worker(link).fill(DIGEST, provider)
+
+    answer = await late.fill(DIGEST, provider)
+
+    assert (answer.body, provider.calls) == (b"body 1", 1)
+    assert await link.send(DIGEST, b"KEYS", b"*:lead") == []
+
+
+async def test_a_failure_reaches_the_workers_that_waited_and_is_not_kept(link: Link) -> None:
+    provider = Provider(lasting=0)
+    leading = worker(link).start(DIGEST, provider)
+    await provider.is_asked.wait()
+    following = worker(link).start(DIGEST, provider)
+    await asyncio.sleep(0.05)  # it has found the lead taken
+    provider.may_answer.set()
+
+    answers = await asyncio.gather(leading, following)
+    later = await worker(link).fill(DIGEST, provider)
+
+    assert [answer.body for answer in answers] == [b"body 1"] * 2
+    assert later.body == b"body 2"
+
+
+async def test_what_was_sealed_with_the_former_key_stays_readable_and_what_is_new_is_sealed_with_the_newest(
+    link: Link,
+) -> None:
+    provider = Provider()
+    provider.may_answer.set()
+    await worker(link, OLD).fill(DIGEST, provider)
+
+    rotated, dropped = worker(link, NEW, OLD), worker(link, NEW)
+    before = rotated.read(DIGEST, await rotated.look(DIGEST))
+    lost = dropped.read(DIGEST, await dropped.look(DIGEST))
+    await dropped.fill(DIGEST, provider)
+    after = dropped.read(DIGEST, await dropped.look(DIGEST))
+
+    assert before is not None
+    assert before.body == b"body 1"
+    assert lost is None
+    assert after is not None
+    assert after.body == b"body 2"
+
+
+async def test_a_worker_without_room_still_answers(link: Link) -> None:
+    provider = Provider()
+    provider.may_answer.set()
+    poor = worker(link, local_bytes=0)
+    await poor.fill(DIGEST, provider)
+
+    kept = poor.read(DIGEST, await poor.look(DIGEST))
+
+    assert kept is not None
+    assert kept.body == b"body 1"
