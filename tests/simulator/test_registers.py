@@ -12,7 +12,6 @@ from providers.simulator.world import SHOWCASE, World
 from tests.simulator.adapters import ask
 from tests.simulator.conftest import Caller, recorded
 
-
 ADAPTERS = [
     folder.ADAPTER for folder in (cma_rnm, conventions_collectives, data_subvention, djepva, douanes, rna, vies)
 ]
