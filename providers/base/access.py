@@ -101,7 +101,8 @@ class Login:
     They are sent as a form, or as JSON; `order` names all of them as the provider wants them, by default the fields,
     then the secrets. `basic` are the settings of a name and a password that travel in the `Authorization` header
     instead. `read` finds the token in the reply, with the seconds it lives. `renewed_on` are the statuses of a data
-    call at which the token is dropped and asked again, once.
+    call at which the token is dropped and asked again, once. `refused_on` are the statuses of a login that mean that
+    its credentials are not accepted (006). `account` tells apart the tokens of several logins to one provider.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -111,6 +112,8 @@ class Login:
     basic: tuple[str, str] | None = None
     read: Callable[[Reply, float], tuple[str, int] | None] = oauth2
     renewed_on: tuple[int, ...] = ()
+    refused_on: tuple[int, ...] = ()
+    account: str = ""
     header: Callable[[str], Mapping[str, str]] = lambda token: {"authorization": f"Bearer {token}"}
 
     @property
@@ -125,11 +128,16 @@ class Login:
 
     async def headers(self, access: Access) -> Mapping[str, str]:
         """The header that carries the token."""
-        name = self._name(access)
-        token = await access.vault.get(name)
-        if token is None:
-            token = await access.vault.once(name, lambda: self._login(access, retried=(_NotJson,)))
+        known = await self.known(access)
+        if known is not None:
+            return known
+        token = await access.vault.once(self._name(access), lambda: self._login(access, retried=(_NotJson,)))
         return self.header(token.decode())
+
+    async def known(self, access: Access) -> Mapping[str, str] | None:
+        """The same, where a token is kept; None where it takes a login."""
+        token = await access.vault.get(self._name(access))
+        return self.header(token.decode()) if token is not None else None
 
     async def renew(self, access: Access, refused: Mapping[str, str]) -> Mapping[str, str] | None:
         """A token that another caller has got since, else a new one, for which several logins are tried."""
@@ -142,9 +150,8 @@ class Login:
             return None
         return self.header(token.decode())
 
-    @staticmethod
-    def _name(access: Access) -> str:
-        return f"access:{access.provider.slug}:{access.provider.token_url}"
+    def _name(self, access: Access) -> str:
+        return f"access:{access.provider.slug}:{self.account}{access.provider.token_url}"
 
     async def _login(self, access: Access, *, retried: tuple[type[Exception], ...]) -> tuple[bytes, int]:
         request = self._request(access)
@@ -174,6 +181,8 @@ class Login:
         for rule in COMMON:
             if failed := rule.judge(reply):
                 raise failed
+        if reply.status in self.refused_on:
+            raise Failure.AUTHENTICATION.because()
         if not reply.is_json:
             raise _NotJson
         found = self.read(reply, now)

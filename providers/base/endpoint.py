@@ -162,17 +162,22 @@ class Endpoint:
 
     def read(self, reply: Reply) -> Any:
         """The reply as the wire model. Raises Unreadable."""
-        if not isinstance(self.wire, type):
-            return self.wire(reply)
         try:
-            return _adapter(self.wire).validate_json(reply.body)
+            if isinstance(self.wire, type):
+                return _adapter(self.wire).validate_json(reply.body)
+            return self.wire(reply)
         except ValidationError as error:
-            places = sorted({".".join(map(str, detail["loc"])) or "(body)" for detail in error.errors()})
-            raise Unreadable(f"not the expected shape at {', '.join(places[:5])}") from None
+            raise Unreadable(f"not the expected shape at {places(error)}") from None
 
     def but(self, **changes: Any) -> "Endpoint":
         """The next version, told as a difference."""
         return replace(self, **changes)
+
+
+def places(error: ValidationError) -> str:
+    """Where a content is not what its model expects. What it is there, which may name a person, is not told."""
+    found = sorted({".".join(map(str, detail["loc"])) or "(body)" for detail in error.errors(include_input=False)})
+    return ", ".join(found[:5])
 
 
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}

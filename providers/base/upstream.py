@@ -16,12 +16,13 @@ from urllib.parse import quote, urlsplit
 import filetype
 import httpx
 import structlog
+from pydantic import ValidationError
 
 from config.settings import ProviderSettings, UpstreamSettings
 from providers.base import windows
 from providers.base.breaker import Breaker
 from providers.base.call import Call
-from providers.base.endpoint import DEFAULT_TIMEOUT, Endpoint, Provider
+from providers.base.endpoint import DEFAULT_TIMEOUT, Endpoint, Provider, places
 from providers.base.exchange import Reply, Request, Unreadable
 from providers.base.failures import REDIRECTS, Failure, Kind, ProviderFailed
 from providers.base.models import Answer
@@ -236,6 +237,8 @@ class Upstream:
             raise self._unknown(endpoint, str(reason)) from None
         except ProviderFailed:
             raise
+        except ValidationError as error:
+            raise self._unknown(endpoint, f"does not fit the contract at {places(error)}") from None
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             # A wire that its model let through and that the mapping cannot take is still the provider's doing.
             log.exception("provider_answer_not_mapped", operation_id=endpoint.operation_id)

@@ -202,6 +202,12 @@ def compare(case: dict[str, Any], status: int, body: Any) -> list[str]:
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "wire"
 
 
+NOT_OF_AN_ENDPOINT = frozenset({"beneficiaires_open_data_valid", "download_bad_blob"})
+"""Shared cases at two addresses outside the contract: one that is not served (docs/reference/providers/inpi_rne.md),
+and a page of the gateway (tests/gateway/test_downloads.py)."""
+
+
 def cases(folder: Path) -> list[Path]:
     """The cases of a folder, none where it is absent."""
-    return sorted(folder.glob("*.json")) if folder.is_dir() else []
+    found = folder.glob("*.json") if folder.is_dir() else ()
+    return sorted(path for path in found if path.stem not in NOT_OF_AN_ENDPOINT)
