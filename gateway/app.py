@@ -39,6 +39,7 @@ class Gateway:
         self._door = Door(
             parts.pipeline, parts.visits, create_pages(parts), Networks(self._settings.trusted_proxies), parts.clock
         )
+        parts.doorstep.door = self._door
         return parts
 
     async def close(self) -> None:

@@ -1,8 +1,10 @@
 """What is asked and what is answered: the two values between which the pipeline stands, free of any framework."""
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -35,7 +37,12 @@ class Asked:
     @property
     def parameters(self) -> dict[str, str]:
         """The query's parameters; the last of a name wins. Not to be changed: the value is shared."""
-        return parse_query(self.query)
+        return parse_query(self.query).parameters
+
+    @property
+    def has_trace(self) -> bool:
+        """Whether context, object and recipient are all there."""
+        return parse_query(self.query).has_trace
 
 
 @dataclass(slots=True)
@@ -52,10 +59,46 @@ class Answer:
 SILENCE = Answer(0, [], b"")
 
 
+class RequestIds:
+    """Makes random UUID (version 4) texts; the kernel is asked for randomness a few hundred at a time."""
+
+    __slots__ = ("_cursor", "_random")
+
+    _DRAWN_BYTES = 4096
+    _HEX_USED = 31
+
+    def __init__(self) -> None:
+        """Draw nothing yet."""
+        self._random = ""
+        self._cursor = 0
+
+    def __call__(self) -> str:
+        """A new one."""
+        start = self._cursor
+        if start + self._HEX_USED > len(self._random):
+            self._random = os.urandom(self._DRAWN_BYTES).hex()
+            start = 0
+        self._cursor = start + self._HEX_USED
+        r = self._random[start : start + self._HEX_USED]
+        return f"{r[:8]}-{r[8:12]}-4{r[12:15]}-{_VARIANT[r[15]]}{r[16:19]}-{r[19:31]}"
+
+
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
+
+class Query(NamedTuple):
+    """A query string once read. `has_trace`: context, object and recipient are all there."""
+
+    parameters: dict[str, str]
+    has_trace: bool
+
+
 @lru_cache(maxsize=8192)
-def parse_query(query: bytes) -> dict[str, str]:
+def parse_query(query: bytes) -> Query:
     """The parameters of a query string. Never fails: what cannot be read is left out."""
     try:
-        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=200, errors="replace"))
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=200, errors="replace")
     except ValueError:
-        return {}
+        pairs = []
+    parameters = dict(pairs)
+    return Query(parameters, all(parameters.get(name, "").strip() for name in ("context", "object", "recipient")))

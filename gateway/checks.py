@@ -74,8 +74,11 @@ def well_formed(asked: Asked) -> None:
             raise Refusal.of(Refused.MALFORMED)
 
 
-def trace(parameters: Mapping[str, str]) -> None:
+def trace(asked: Asked) -> None:
     """422 00201 context · 00203 recipient · 00202 object: all that are missing, in that order."""
+    if asked.has_trace:
+        return
+    parameters = asked.parameters
     missing = [
         refused
         for name, refused in (
@@ -85,8 +88,7 @@ def trace(parameters: Mapping[str, str]) -> None:
         )
         if not parameters.get(name, "").strip()
     ]
-    if missing:
-        raise Refusal.of(*missing)
+    raise Refusal.of(*missing)
 
 
 def version(found: Found) -> Endpoint:

@@ -4,12 +4,11 @@ It stands in front of everything, so that a banned client gets no byte from any 
 """
 
 import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from config.clock import Clock
-from gateway.asked import SILENCE, Answer, Asked
+from gateway.asked import SILENCE, Answer, Asked, RequestIds
 from gateway.pipeline import Pipeline
 from gateway.tokens import AMBIGUOUS
 from gateway.visits import Visits
@@ -22,7 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)|/ping/")
+_UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)")
 _PAGES = re.compile(
     r"/(admin|proxy/files|proxy/inpi/download|metrics|docs)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$"
 )
@@ -32,6 +31,11 @@ SECURITY = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 ]
+
+
+def is_data(path: str) -> bool:
+    """Whether a path is the pipeline's: all are, known or not, but the pages and what watches the gateway."""
+    return _PAGES.match(path) is None and _UNCOUNTED.match(path) is None
 
 
 class Hangup(Exception):
@@ -48,6 +52,7 @@ class Door:
         self._pages = pages
         self._trusted = trusted
         self._clock = clock
+        self._request_ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,19 +60,27 @@ class Door:
             await self._pages(scope, receive, send)
             return
         path = scope["path"]
-        if _UNCOUNTED.match(path):
-            asked = self._read(scope)
-            if self._pipeline.bans.is_banned(block_of(asked.address)) is not None:
-                await self._hang_up(scope)
-                return
-            await self._pages(scope, receive, with_headers(send, asked))
-        elif _PAGES.match(path):
-            await self._page(scope, receive, send)
-        else:
+        if is_data(path):
             await self._data(scope, send)
+        elif _UNCOUNTED.match(path):
+            await self._watched(scope, receive, send)
+        else:
+            await self._page(scope, receive, send)
+
+    async def answer(self, scope: Scope) -> Answer:
+        """The whole answer to a data request, for a server that writes it by itself."""
+        return await self._pipeline.answer(self._read(scope))
+
+    async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pings and liveness: neither counted nor recorded, but closed to the banned."""
+        asked = self._read(scope)
+        if self._pipeline.bans.is_banned(block_of(asked.address)) is not None:
+            await self._hang_up(scope)
+        else:
+            await self._pages(scope, receive, with_headers(send, asked))
 
     async def _data(self, scope: Scope, send: Send) -> None:
-        answer = await self._pipeline.answer(self._read(scope))
+        answer = await self.answer(scope)
         if answer is SILENCE:
             await self._hang_up(scope)
         else:
@@ -138,7 +151,7 @@ class Door:
             elif name == b"x-request-id" and _UUID.fullmatch(value):
                 asked.request_id = value.decode().lower()
         if not asked.request_id:
-            asked.request_id = str(uuid.uuid4())
+            asked.request_id = self._request_ids()
         if self._trusted:
             asked.address = client_address(asked.address, forwarded, self._trusted)
         return asked

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,33 @@ def _all_workers() -> CollectorRegistry:
     return registry
 
 
+class Tally:
+    """Durations since the last handing over: how many fell into each bucket, and their sum in seconds."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.buckets = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+
+class TalliedHistogram(Histogram):
+    """A histogram that takes a tally at once; what it touches of its base is guarded by a test."""
+
+    def add(self, tally: Tally) -> None:
+        """Take a tally over the same buckets."""
+        self._sum.inc(tally.seconds)
+        for bucket, number in zip(self._buckets, tally.buckets, strict=True):
+            if number:
+                bucket.inc(number)
+
+
 class Metrics:
     """Counts of this worker. `gauges` are read at each handing over."""
 
@@ -53,7 +81,7 @@ class Metrics:
         self._requests = Counter(
             "octroi_requests", "Answers given", ["operation_id", "status", "cached"], registry=registry
         )
-        self._duration = Histogram(
+        self._duration = TalliedHistogram(
             "octroi_request_duration_seconds", "Time to answer", ["operation_id"], buckets=BUCKETS, registry=registry
         )
         self._values = Gauge(
@@ -61,24 +89,25 @@ class Metrics:
         )
         self.gauges: dict[str, Callable[[], float]] = {}
         self._counts: defaultdict[tuple[str, int, bool], int] = defaultdict(int)
-        self._durations: defaultdict[str, list[float]] = defaultdict(list)
+        self._durations: dict[str, Tally] = {}
 
     def count(self, endpoint: Endpoint | None, status: int, cached: bool, seconds: float) -> None:
         """One answer, silence (0) included."""
         name = endpoint.operation_id if endpoint is not None else "other"
         self._counts[name, status, cached] += 1
-        self._durations[name].append(seconds)
+        tally = self._durations.get(name)
+        if tally is None:
+            tally = self._durations[name] = Tally()
+        tally.add(seconds)
 
     def hand_over(self) -> None:
         """Give the counts to the registry."""
         counts, self._counts = self._counts, defaultdict(int)
-        durations, self._durations = self._durations, defaultdict(list)
+        durations, self._durations = self._durations, {}
         for (name, status, cached), number in counts.items():
             self._requests.labels(name, str(status), str(cached).lower()).inc(number)
-        for name, seconds in durations.items():
-            histogram = self._duration.labels(name)
-            for one in seconds:
-                histogram.observe(one)
+        for name, tally in durations.items():
+            self._duration.labels(name).add(tally)
         for what, read in self.gauges.items():
             self._values.labels(what).set(read())
 

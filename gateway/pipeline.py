@@ -147,7 +147,7 @@ class Pipeline:
         checks.authorise(state, found.endpoint)  # 403 00100
         checks.well_formed(asked)  # 400 00401
         parameters = asked.parameters
-        checks.trace(parameters)  # 422 00201 00203 00202
+        checks.trace(asked)  # 422 00201 00203 00202
         turn.is_data = True
         endpoint = checks.version(found)  # 404 00402
         checks.recipient(parameters)  # 422 00210

@@ -1,26 +1,36 @@
 """The server's side of a connection: uvicorn's own, which also knows how to close without a byte.
 
-Of uvicorn's internals it uses `connection_made`, `connection_lost`, `on_message_begin`, `scope`, `cycle` and
-`transport`; `tests/gateway/test_protocol.py` guards them, and the version is pinned by range.
+A data request is answered here without the detour by ASGI messages: its answer is whole when it comes, and is written
+in one piece. The ASGI door stays for every other server, and is this one's oracle: `tests/gateway/test_protocol.py`
+compares them. Of uvicorn's internals this uses `connection_made`, `connection_lost`, `on_message_begin`,
+`_start_asgi_task`, `scope`, `cycle` and `transport`; the same tests guard them, and the version is pinned by range.
 """
 
 import asyncio
 from collections import defaultdict
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from gateway.asked import SILENCE, Answer
+from gateway.door import SECURITY, Door, is_data
 from ratelimit.address import block_of
 from ratelimit.ban import Ban
 from ratelimit.bans import Bans
 
+log = structlog.get_logger()
+
+_SECURITY = b"".join(b"%b: %b\r\n" % header for header in SECURITY)
+
 
 class Doorstep:
-    """The living connections of a worker, by block of addresses, and the bans that end them."""
+    """The living connections of a worker, by block of addresses, the bans that end them, and the door behind."""
 
     def __init__(self) -> None:
-        """No connection, and no bans known yet."""
+        """No connection yet; bans and door are set before the first one."""
         self.bans: Bans | None = None
+        self.door: Door | None = None
         self._living: defaultdict[str, set[SilentProtocol]] = defaultdict(set)
         self.turned_away = 0
 
@@ -45,7 +55,7 @@ class Doorstep:
 
 
 DOORSTEP = "octroi.doorstep"
-"""Where the application's lifespan leaves the doorstep, in the state that uvicorn copies for each request."""
+"""Where the application's lifespan leaves the doorstep, in the state that uvicorn shares with its protocols."""
 
 
 class SilentProtocol(HttpToolsProtocol):
@@ -84,6 +94,53 @@ class SilentProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
         self.transport.close()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """A data request goes straight to the door; the rest, and what uvicorn itself refuses, as ever."""
+        doorstep = self._doorstep
+        if doorstep is None or doorstep.door is None or app is not self.app or not is_data(cycle.scope["path"]):
+            super()._start_asgi_task(cycle, app)
+            return
+        task = self.loop.create_task(self._serve(cycle, doorstep.door))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    async def _serve(self, cycle: RequestResponseCycle, door: Door) -> None:
+        try:
+            answer = await door.answer(cast("dict[str, Any]", cycle.scope))
+            if self.flow.write_paused and not cycle.disconnected:
+                await self.flow.drain()
+            if answer is SILENCE:
+                self.hang_up()
+            elif not cycle.disconnected:
+                self._write(cycle, answer)
+            if answer.after is not None:
+                await answer.after()
+        except Exception:
+            log.exception("answer_not_written")
+            self.transport.close()
+
+    def _write(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """The answer in one piece, and the end of uvicorn's cycle as uvicorn itself ends it."""
+        parts = [STATUS_LINE[answer.status]]
+        parts += [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        parts += [b"%b: %b\r\n" % header for header in answer.headers]
+        parts.append(b"content-length: %d\r\n" % len(answer.body))
+        parts.append(_SECURITY)
+        parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        if cycle.scope["method"] != "HEAD":
+            parts.append(answer.body)
+        self.transport.write(b"".join(parts))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        on_response, cycle.on_response = cycle.on_response, _nothing
+        if not cycle.keep_alive:
+            self.transport.close()
+        on_response()
+
     @property
     def _doorstep(self) -> Doorstep | None:
         return self.app_state.get(DOORSTEP)
+
+
+def _nothing() -> None:
+    pass
