@@ -82,7 +82,7 @@ class Spool:
         """
         future: asyncio.Future[None] = self._loop.create_future()
         if self._closing or len(self._lines) >= _MOST_GATHERED:
-            future.set_exception(SpoolUnavailable("closed" if self._closing else "the disk does not keep up"))
+            future.set_exception(SpoolUnavailable(self._refusal()))
             return future
         if not self._lines and not self._busy:
             self._loop.call_soon(self._write)
@@ -202,14 +202,23 @@ class Spool:
                 future.set_result(None)
 
     def _refuse(self, waiting: list[asyncio.Future[None]], error: OSError) -> None:
-        if self.unavailable_since is None:
-            self.unavailable_since = self._clock()
-            log.error("audit_spool_unavailable", directory=str(self._directory), reason=error.strerror)
-            self._loop.call_later(_PROBE_SECONDS, self._probe)
+        self._note_trouble(error.strerror)
         reason = f"the audit spool cannot be written: {error.strerror}"
         for future in waiting:
             if not future.done():
                 future.set_exception(SpoolUnavailable(reason))
+
+    def _refusal(self) -> str:
+        if self._closing:
+            return "the audit spool is closed"
+        self._note_trouble("the disk does not keep up")
+        return "the audit spool's disk does not keep up"
+
+    def _note_trouble(self, reason: str | None) -> None:
+        if self.unavailable_since is None:
+            self.unavailable_since = self._clock()
+            log.error("audit_spool_unavailable", directory=str(self._directory), reason=reason)
+            self._loop.call_later(_PROBE_SECONDS, self._probe)
 
     def _probe(self) -> None:
         """Ask the disk again: a gateway taken out of service for its spool gets no request that would find out."""

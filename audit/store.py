@@ -35,12 +35,14 @@ LATERAL json_to_record(line::json) AS record(
     client_ip text, user_agent text, context text, object text, recipient text, siren text, siret text, rna text,
     provider text, cached boolean, duration_ms integer, api_version text, extra jsonb
 )
+WHERE line <> ''
 ON CONFLICT (at, id) DO NOTHING
 """
 
 _MONTHS = """
 SELECT DISTINCT extract(epoch FROM date_trunc('month', to_timestamp((line::json->>'at')::double precision), 'UTC'))
 FROM string_to_table(convert_from($1, 'UTF8'), E'\\n') AS line
+WHERE line <> ''
 """
 
 _UNACCEPTABLE = (
@@ -91,14 +93,13 @@ class Store:
 
         All or none: raises Unacceptable where one of them is refused for what it is, StoreUnavailable otherwise.
         """
-        batch = lines.removesuffix(b"\n")
         async with self.connection() as connection:
             try:
-                return await _insert(connection, batch)
+                return await _insert(connection, lines)
             except asyncpg.CheckViolationError:  # no partition for a month: the only check there is
-                months = await connection.fetch(_MONTHS, batch, timeout=_STATEMENT_SECONDS)
+                months = await connection.fetch(_MONTHS, lines, timeout=_STATEMENT_SECONDS)
                 await create_missing(connection, [Month.of(float(row[0])) for row in months])
-                return await _insert(connection, batch)
+                return await _insert(connection, lines)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -113,6 +114,6 @@ class Store:
             raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
-async def _insert(connection: Connection, batch: bytes) -> int:
-    done = await connection.execute(_INSERT, batch, timeout=_STATEMENT_SECONDS)
+async def _insert(connection: Connection, lines: bytes) -> int:
+    done = await connection.execute(_INSERT, lines, timeout=_STATEMENT_SECONDS)
     return int(done.rpartition(" ")[2])

@@ -12,7 +12,6 @@ from typing import Self
 import asyncpg
 import structlog
 
-from audit.ids import Ids
 from audit.partitions import Pool
 from audit.record import Record
 from audit.shipper import Shipper
@@ -32,7 +31,6 @@ class Trail:
 
     def __init__(self, settings: AuditSettings, directory: Path, source: PoolSource, clock: Clock) -> None:
         """Put the parts together; `open` sets them going."""
-        self.ids = Ids()
         self._spool = Spool(directory, settings.durability, settings.segment_bytes, clock)
         store = Store(source, clock)
         self._shipper = Shipper(self._spool, store, settings.ship_every_seconds, clock)

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from audit import schema
 from audit.segment import Segment
 from audit.spool import Spool
 from audit.store import Store, StoreUnavailable, Unacceptable
@@ -149,7 +150,7 @@ class TestShipping:
     async def test_a_malformed_line_is_put_aside_and_blocks_nobody(self, tmp_path: Path, pool: Pool) -> None:
         good = [b'{"stream":"0195a000-0000-7000-8000-000000000001","sequence":%d,' % n for n in range(9)]
         lines = [head + a_record().to_line()[1:] for head in good]
-        bad = [b"not json\n", b'{"at":1}\n', b"\xff\xfe{}\n", b"\0" * 20 + b"\n", b"[" * 20_000 + b"\n"]
+        bad = [b"not json\n", b"[1]\n", b'{"at":1}\n', b"\xff\xfe{}\n", b"\0" * 20 + b"\n", b"[" * 20_000 + b"\n"]
         content = b"".join(bad[:2] + lines[:4] + [b"\n"] + bad[2:4] + lines[4:] + bad[4:])
         dead_segment(tmp_path, content)
 
@@ -304,6 +305,13 @@ class TestStore:
 
         with pytest.raises(StoreUnavailable):
             await Store(source, lambda: NOW).insert(_placed(0))
+
+    async def test_a_schema_that_holds_records_is_not_dropped(self, pool: Pool) -> None:
+        await Store(_of(pool), lambda: NOW).insert(_placed(0))
+
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await pool.execute(schema.DROP)
+        assert len(await stored_ids(pool)) == 1
 
     async def test_a_segment_shorter_than_acknowledged_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "x-1.jsonl").write_bytes(b"")
