@@ -48,7 +48,7 @@ class Reponse(RootModel[list[Etablissement]]):
 class ConventionCollective(Contract):
     """An agreement, as the contract promises it."""
 
-    type: Literal["convention_collective"] = Field(title="Nature du texte")
+    type: Literal["convention_collective"] = Field(title="Nature du texte", examples=["convention_collective"])
     titre: str | None = Field(
         title="Titre", examples=["Convention collective nationale des fabricants d'exemples du 2 janvier 1970"]
     )

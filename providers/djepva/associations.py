@@ -89,7 +89,9 @@ class Activites(Contract):
     activite_principale: ActivitePrincipale = Field(title="Activité principale")
     tranche_effectif: TrancheEffectif = Field(title="Effectif salarié")
     economie_sociale_et_solidaire: bool = Field(
-        title="Appartient à l'économie sociale et solidaire", description="Faux si le fournisseur n'en dit rien."
+        title="Appartient à l'économie sociale et solidaire",
+        description="Faux si le fournisseur n'en dit rien.",
+        examples=[True],
     )
     date_appartenance_ess: date | None = Field(
         title="Date d'entrée dans l'économie sociale et solidaire", examples=["2016-01-01"]

@@ -53,7 +53,9 @@ class Compte(Contract):
 
     annee: str | None = Field(title="Année", examples=["2023"])
     commisaire_aux_comptes: bool = Field(
-        title="Comptes certifiés par un commissaire aux comptes", description="L'orthographe est celle du contrat."
+        title="Comptes certifiés par un commissaire aux comptes",
+        description="L'orthographe est celle du contrat.",
+        examples=[False],
     )
     montant_dons: float = Field(title="Montant des dons, en euros", examples=[1500.0])
     cause_subventions: str | None = Field(title="Objet des subventions", examples=["Fonctionnement"])
