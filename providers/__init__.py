@@ -1,7 +1,9 @@
 """The providers, one folder each. This list is the only place that names them all."""
 
 from providers import (
+    ademe,
     banque_de_france,
+    carif_oref,
     cibtp,
     cma_rnm,
     cnetp,
@@ -14,7 +16,9 @@ from providers import (
     gip_mds,
     inpi_rne,
     insee,
+    msa,
     opqibi,
+    probtp,
     qualibat,
     qualifelec,
     rna,
@@ -24,7 +28,9 @@ from providers import (
 from providers.base import Adapter, Endpoint
 
 ADAPTERS: tuple[Adapter, ...] = (
+    ademe.ADAPTER,
     banque_de_france.ADAPTER,
+    carif_oref.ADAPTER,
     cibtp.ADAPTER,
     cma_rnm.ADAPTER,
     cnetp.ADAPTER,
@@ -37,7 +43,9 @@ ADAPTERS: tuple[Adapter, ...] = (
     gip_mds.ADAPTER,
     inpi_rne.ADAPTER,
     insee.ADAPTER,
+    msa.ADAPTER,
     opqibi.ADAPTER,
+    probtp.ADAPTER,
     qualibat.ADAPTER,
     qualifelec.ADAPTER,
     rna.ADAPTER,
