@@ -1,11 +1,15 @@
 """The pages: everything the gateway serves that is not data, by FastAPI."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from gateway.errors import JSON, NOT_A_PAGE, TEXT, Refused, error, render
 from gateway.pages import admin, description, downloads, files, health
 from gateway.parts import Parts
+from gateway.visits import Visit
 
 
 def create_pages(parts: Parts) -> FastAPI:
@@ -14,6 +18,7 @@ def create_pages(parts: Parts) -> FastAPI:
     pages.state.parts = parts
     for router in (health.router, description.router, files.router, downloads.router, admin.router):
         pages.include_router(router)
+    pages.add_exception_handler(400, _malformed)
     pages.add_exception_handler(404, _nowhere)
     pages.add_exception_handler(405, _nowhere)
     pages.add_exception_handler(500, _defect)
@@ -29,22 +34,39 @@ async def _nowhere(request: Request, reason: Exception) -> Response:
 
 
 async def _refused(request: Request, reason: Exception) -> Response:
-    del request
-    return admin.refused(reason)
+    return _told(request, *admin.refused(reason))
+
+
+async def _malformed(request: Request, reason: Exception) -> Response:
+    del reason
+    return _told(request, Refused.MALFORMED)
 
 
 async def _defect(request: Request, reason: Exception) -> Response:
-    del request, reason
-    row = Refused.DEFECT.value
-    return Response(render([error(row.code, row.title, row.detail)]), 500, media_type=JSON.decode())
+    del reason
+    return _told(request, Refused.DEFECT)
 
 
 async def _wrong_input(request: Request, wrong: RequestValidationError) -> Response:
     """Each wrong value by its name, with the reason."""
-    del request
     row = Refused.ADMIN_INPUT.value
-    errors = [
-        error(row.code, row.title, str(one["msg"]), {"parameter": ".".join(str(part) for part in one["loc"][1:])})
-        for one in wrong.errors()
-    ]
-    return Response(render(errors), row.status, media_type=JSON.decode())
+    errors = [error(row.code, row.title, str(one["msg"]), {"parameter": _place(one)}) for one in wrong.errors()]
+    return _told(request, Refused.ADMIN_INPUT, errors)
+
+
+def _told(request: Request, refused: Refused, errors: list[dict[str, Any]] | None = None) -> Response:
+    """The refusal, and its code in the record of the visit; pings have none."""
+    row = refused.value
+    visit: Visit | None = getattr(request.state, "visit", None)
+    if visit is not None:
+        visit.codes = (row.code,)
+    body = render(errors or [error(row.code, row.title, row.detail, row.source, row.meta)])
+    return Response(body, row.status, media_type=JSON.decode())
+
+
+def _place(wrong: Mapping[str, Any]) -> str:
+    """The name of a wrong value; that of the whole where it cannot be read at all."""
+    whole, *inside = wrong["loc"]
+    if not inside or wrong["type"] == "json_invalid":
+        return str(whole)
+    return ".".join(str(part) for part in inside)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,11 +10,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from audit.search import Query as AuditQuery
 from audit.search import search
-from gateway.errors import JSON, UNPROCESSABLE, Refused, error, render
+from gateway.errors import JSON, UNPROCESSABLE, Refused, error
 from gateway.oversight import ban_row, counters_of, quota_rows
 from gateway.pages.parts import CurrentVisit, GatewayParts
 from gateway.parts import Parts, publisher
@@ -29,7 +30,24 @@ router = APIRouter(prefix="/admin")
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
+
+def _storable(text: str) -> str:
+    """PostgreSQL has no room for a NUL."""
+    if "\0" in text:
+        raise PydanticCustomError("storable", "Ce texte contient un caractère nul, qui ne se conserve pas.")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
 KNOWN_SCOPES = frozenset(scope for endpoint in ENDPOINTS for scope in endpoint.scopes)
+
+
+@dataclass(eq=False)
+class Missing(Exception):
+    """What was named by that parameter is not there."""
+
+    parameter: str
 
 
 class NewHabilitation(BaseModel):
@@ -37,11 +55,11 @@ class NewHabilitation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    siret: str
-    intitule: str
-    scopes: list[str]
-    contacts: list[dict[str, str]] = Field(default_factory=list)
-    allowed_ips: list[str] = Field(default_factory=list)
+    siret: Text
+    intitule: Text
+    scopes: list[Text]
+    contacts: list[dict[Text, Text]] = Field(default_factory=list)
+    allowed_ips: list[Text] = Field(default_factory=list)
     rate_limit_per_minute: int | None = None
 
 
@@ -61,7 +79,7 @@ class Revocation(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: datetime | None = None
-    reason: str | None = Field(None, max_length=500)
+    reason: Text | None = Field(None, max_length=500)
 
 
 @router.get("/bans")
@@ -74,7 +92,9 @@ async def bans(parts: GatewayParts) -> Response:
 async def ban(ip: str, parts: GatewayParts) -> Response:
     """The ban of an address; IPv6 by its /64."""
     found = parts.bans.get(ip.removesuffix("/64"))
-    return told(ban_row(found, parts.clock())) if found is not None else unknown("ip")
+    if found is None:
+        raise Missing("ip")
+    return told(ban_row(found, parts.clock()))
 
 
 @router.get("/ips/{ip}")
@@ -100,7 +120,7 @@ async def quotas(jti: UUID, parts: GatewayParts) -> Response:
     """What a token has used of its allowances; counts nothing."""
     state = await store(parts).load_state(str(jti))
     if state is None:
-        return unknown("jti")
+        raise Missing("jti")
     counters = counters_of(parts.limiter, ENDPOINTS, state)
     seen = await parts.limiter.peek_at_token(str(jti), counters)
     return told(quota_rows(counters, seen, parts.clock()))
@@ -153,7 +173,7 @@ async def revoke(jti: str, parts: GatewayParts, visit: CurrentVisit, asked: Revo
 
 @router.get("/habilitations")
 async def habilitations(
-    parts: GatewayParts, siret: str | None = None, after: UUID | None = None, limit: Limit = 100
+    parts: GatewayParts, siret: Text | None = None, after: UUID | None = None, limit: Limit = 100
 ) -> Response:
     """Habilitations, newest first."""
     rows = await store(parts).habilitations(siret=siret, after=str(after) if after else None, limit=limit)
@@ -188,11 +208,11 @@ async def providers(parts: GatewayParts) -> Response:
 @router.get("/audit")
 async def audit(
     parts: GatewayParts,
-    request_id: str | None = None,
-    token: str | None = None,
+    request_id: Text | None = None,
+    token: Text | None = None,
     habilitation: UUID | None = None,
-    siren: str | None = None,
-    siret: str | None = None,
+    siren: Text | None = None,
+    siret: Text | None = None,
     since: Annotated[datetime | None, Query(alias="from")] = None,
     until: Annotated[datetime | None, Query(alias="to")] = None,
     limit: Limit = 100,
@@ -227,14 +247,6 @@ def listed(parts: Parts, name: str, rows: list[dict[str, Any]], key: str, limit:
     return told(rows, links={"next": next_page} if full else {})
 
 
-def unknown(parameter: str) -> Response:
-    """404: what was named is not there."""
-    row = Refused.ADMIN_UNKNOWN.value
-    return Response(
-        render([error(row.code, row.title, row.detail, {"parameter": parameter})]), row.status, media_type=JSON.decode()
-    )
-
-
 def store(parts: Parts) -> Store:
     """The registry in the database."""
     return Store(parts.pool, parts.clock, KNOWN_SCOPES)
@@ -249,24 +261,24 @@ async def publish(parts: Parts, states: Sequence[Any]) -> None:
             return
 
 
-def refused(wrong: Exception) -> Response:
-    """What the registry does not take, what it does not have, and what cannot be reached."""
+def refused(wrong: Exception) -> tuple[Refused, list[dict[str, Any]] | None]:
+    """What the registry does not take, what it does not have, and what cannot be reached; with errors of its own."""
     if isinstance(wrong, Unacceptable):
-        row = Refused.ADMIN_INPUT.value
-        errors = [
-            error(row.code, UNPROCESSABLE, f"{problem.reason} {problem.remedy}", {"parameter": problem.field})
+        code = Refused.ADMIN_INPUT.value.code
+        return Refused.ADMIN_INPUT, [
+            error(code, UNPROCESSABLE, f"{problem.reason} {problem.remedy}", {"parameter": problem.field})
             for problem in wrong.problems
         ]
-        return Response(render(errors), row.status, media_type=JSON.decode())
-    if isinstance(wrong, Unknown):
-        return unknown("id")
-    row = Refused.UNAVAILABLE.value
-    body = render([error(row.code, row.title, row.detail, None, row.meta)])
-    return Response(body, row.status, media_type=JSON.decode())
+    if isinstance(wrong, Missing | Unknown):
+        row = Refused.ADMIN_UNKNOWN.value
+        parameter = wrong.parameter if isinstance(wrong, Missing) else "id"
+        return Refused.ADMIN_UNKNOWN, [error(row.code, row.title, row.detail, {"parameter": parameter})]
+    return Refused.UNAVAILABLE, None
 
 
 REFUSED = (
     Unacceptable,
+    Missing,
     Unknown,
     RedisUnavailable,
     asyncpg.PostgresError,

@@ -101,6 +101,13 @@ async def open_office(gateway: Served) -> AsyncIterator[Office]:
         await pool.close()
 
 
+async def in_one_minute(seconds: float) -> None:
+    """Wait for the next minute where the running one has not that long to go."""
+    left = 60 - time.time() % 60
+    if left < seconds:
+        await asyncio.sleep(left + 0.05)
+
+
 def uuid_of(text: str) -> UUID:
     """For conditions on a habilitation."""
     return UUID(text)
