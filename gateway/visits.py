@@ -181,9 +181,7 @@ class Visits:
         digest = hashlib.blake2b(token, digest_size=16).hexdigest()
         seen = await self.limiter.look_at_stranger(digest, (counter,))
         if seen.exceeded((counter,)) is not None:
-            await self.count_refusal(visit)
-            visit.extra["quota"] = [*quota_headers(counter.limit, seen.counts[0], seen.now), retry_after(seen.now)]
-            raise Refusal.of(Refused.QUOTA)
+            raise OverQuota(seen, counter, await self.limiter.count_refusal(visit.block))
 
 
 def _answer(refusal: Refusal, asked: Asked) -> Answer:

@@ -19,6 +19,9 @@ from gateway.database import migrate
 
 GRACE_SECONDS = 12
 """Calls under way when the gateway stops are given that long."""
+SILENT_SECONDS = 60
+"""A worker that does not answer its supervisor for so long is replaced. On a machine that is short of CPU it takes more
+than uvicorn's five seconds to begin, and would be replaced for ever."""
 
 
 def serve(
@@ -102,6 +105,7 @@ def run_uvicorn(application: Callable[..., Any] | str, listener: socket.socket, 
         proxy_headers=False,
         backlog=2048,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
         lifespan="on" if more.get("factory") else "off",
         ws="none",
         **more,
