@@ -42,8 +42,8 @@ bench: install ## Measure the gateway beside its peers
 docs: install ## Write the generated pages of docs/reference
 	@$(BIN)/python -m docs.generate
 
-lock: install ## Resolve the dependencies anew
-	@$(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-extras --output-file requirements.lock pyproject.toml
+lock: ## Resolve the dependencies anew
+	@$(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-extras --all-build-deps --output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was made, the demo's state included
 	@rm -rf $(VENV) .octroi .mypy_cache .ruff_cache .pytest_cache *.egg-info
