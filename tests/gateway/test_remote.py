@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from aiohttp.abc import AbstractResolver
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -18,6 +17,7 @@ from gateway.documents import Remote
 from gateway.errors import Refusal
 from gateway.remote import CutOff, Missing, PublicOnly, RemoteFiles, allowed_hosts, is_public, remote_client
 from providers.base import Adapter, Endpoint, Provider, ProviderFailed
+from tests.gateway.serving import served
 
 URL = "https://associations.example/document/12"
 FILE = Remote("rna", URL, "statuts.pdf")
@@ -41,16 +41,8 @@ class Place:
 
 @asynccontextmanager
 async def files(place: Place) -> AsyncIterator[RemoteFiles]:
-    config = uvicorn.Config(place, port=0, log_config=None, lifespan="off", ws="none")
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with remote_client(ssl.create_default_context(), None) as client:
-        yield RemoteFiles(client, (), HOSTS, f"http://127.0.0.1:{port}")
-    server.force_exit = True
-    await server.shutdown()
+    async with served(place) as address, remote_client(ssl.create_default_context(), None) as client:
+        yield RemoteFiles(client, (), HOSTS, address)
 
 
 def at(url: str) -> str:
