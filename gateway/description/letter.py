@@ -1,6 +1,7 @@
 """The contract to the letter, where its letter is no valid schema: see docs/decisions/0006-type-date.md.
 
-A field that the official document types otherwise than JSON Schema allows carries `x-contract-type`. The document that
+A field that the official document types otherwise than JSON Schema allows carries `x-contract-type`; one that it names
+otherwise than the official service does carries `x-contract-name`. The document that
 clients generate from keeps the valid type; the one by which the distance to the contract is measured repeats the
 official one, under `application/json`, the media type that the official document declares and that no answer bears.
 """
@@ -10,7 +11,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
-MARK = "x-contract-type"
+TYPE = "x-contract-type"
+NAME = "x-contract-name"
 
 
 def to_the_letter(document: Json) -> Json:
@@ -43,7 +45,7 @@ def _inlined(node: Any, document: Json) -> Any:
 
 def _has_mark(node: Any) -> bool:
     if isinstance(node, dict):
-        return MARK in node or any(_has_mark(value) for value in node.values())
+        return TYPE in node or NAME in node or any(_has_mark(value) for value in node.values())
     return isinstance(node, list) and any(_has_mark(part) for part in node)
 
 
@@ -53,6 +55,15 @@ def _lettered(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     told = {name: _lettered(value) for name, value in node.items()}
-    if isinstance(told.get(MARK), str):
-        told["type"] = told.pop(MARK)
+    if isinstance(told.get(TYPE), str):
+        told["type"] = told.pop(TYPE)
+    if isinstance(told.get("properties"), dict):
+        fields = told["properties"]
+        told["properties"] = {_official(name, field): field for name, field in fields.items()}
+        if "required" in told:
+            told["required"] = [_official(name, fields.get(name)) for name in told["required"]]
     return told
+
+
+def _official(name: str, field: Any) -> str:
+    return str(field.get(NAME, name)) if isinstance(field, dict) else name

@@ -30,6 +30,17 @@ EMPTY = Empty()
 CONTRACT_DATE: JsonDict = {"x-contract-type": "date"}
 """For a field whose official type, `date`, is none of JSON Schema: ours is a text, and the mark tells what it says."""
 
+
+def named_in_contract(name: str) -> JsonDict:
+    """For a field that the official service answers under another name than its contract's; ours is the service's."""
+    return {"x-contract-name": name}
+
+
+def is_none(value: object) -> bool:
+    """For `exclude_if`: a member that the contract promises and that is left out where nothing is known."""
+    return value is None
+
+
 D = TypeVar("D", bound=Contract)
 L = TypeVar("L", bound=Contract)
 M = TypeVar("M", bound=Contract)

@@ -21,6 +21,7 @@ from providers.base import (
     Single,
     Wire,
 )
+from providers.base.models import is_none
 
 CARIF_OREF = Provider(
     slug="carif_oref",
@@ -153,6 +154,13 @@ class Declaration(Contract):
     )
     date_derniere_declaration: str | None = Field(
         title="Date du dernier bilan pédagogique et financier", examples=["2025-04-30"]
+    )
+    date_debut_exercice: str | None = Field(
+        None,
+        title="Début de l'exercice de ce bilan",
+        description="Promise par le contrat, jamais transmise par le fournisseur : la clé est absente.",
+        examples=["2024-01-01"],
+        exclude_if=is_none,
     )
     date_fin_exercice: str | None = Field(title="Fin de l'exercice de ce bilan", examples=["2024-12-31"])
     certification_qualiopi: CertificationQualiopi = Field(title="Certification Qualiopi")

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from config.quotas import JSON_RESOURCES
 from providers.api_association import wire
@@ -164,13 +165,13 @@ class Association(Socle):
 
 
 class LiensAssociation(Contract):
-    """To its head office in Sirene."""
+    """To its head office in Sirene; the contract leaves these links open."""
 
-    insee_siege_social: str | None = Field(
+    insee_siege_social: SkipJsonSchema[str | None] = Field(
         title="Siège social au répertoire Sirene",
         examples=["https://octroi.example/v3/insee/sirene/etablissements/99950000200012"],
     )
-    insee_siege_social_adresse: str | None = Field(
+    insee_siege_social_adresse: SkipJsonSchema[str | None] = Field(
         title="Adresse du siège social au répertoire Sirene",
         examples=["https://octroi.example/v3/insee/sirene/etablissements/99950000200012/adresse"],
     )

@@ -3,6 +3,7 @@
 from datetime import date
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from config.quotas import LOW_LATENCY_DOCUMENTS
 from providers.base import (
@@ -21,6 +22,7 @@ from providers.base import (
     Reply,
     Single,
 )
+from providers.base.models import named_in_contract
 from providers.base.pdf import is_another_file
 from providers.qualibat import certificat
 from providers.qualibat.certificat import Extrait, extract
@@ -61,6 +63,7 @@ class Certification(Contract):
         description="Celui de la nomenclature de Qualibat ; nul si elle ne connaît pas le code. Le contrat officiel le "
         "nomme `libelle`, mais le service a toujours répondu `nom`.",
         examples=["Maçonnerie et ouvrages en béton armé"],
+        json_schema_extra=named_in_contract("libelle"),
     )
     rge: bool = Field(title="Mention RGE", description="Reconnu garant de l'environnement.", examples=[False])
     date_attribution: date | None = Field(
@@ -104,9 +107,9 @@ class CertificatLu(Contract):
 
 
 class Lecture(Contract):
-    """The meta of a certificate that was read."""
+    """The meta of a certificate that was read, which the contract leaves open."""
 
-    extractor_error: str | None = Field(
+    extractor_error: SkipJsonSchema[str | None] = Field(
         title="Motif pour lequel le document n'a pas été lu",
         description=f"Nul quand il l'a été. Sinon `{certificat.INVALID_FILE}`, ou le genre de certificat dont la mise "
         "en page n'est pas lue.",

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, RootModel
+from pydantic.json_schema import SkipJsonSchema
 
 from config.clock import PARIS
 from config.quotas import JSON_RESOURCES
@@ -178,11 +179,9 @@ class Certificat(Contract):
 
 
 class Compte(Contract):
-    """The meta of the list."""
+    """The meta of the list, which the contract leaves open: its member is told, and not described."""
 
-    count: int | None = Field(
-        title="Nombre de certificats", description="Toujours nul : comptez les éléments de la liste.", examples=[None]
-    )
+    count: SkipJsonSchema[int | None] = Field(title="Nombre de certificats", description="Toujours nul.")
 
 
 Certificats = Collection[Certificat, Empty, Compte]
