@@ -53,10 +53,11 @@ class Bans:
         return bans
 
     async def close(self) -> None:
-        """Write what is not written yet, and let go of the connection."""
+        """Write what is not written yet, and let go of the connection, for which the pool would wait."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
         if self._unsaved:
             await self.synchronise()
         await self._table.close()
@@ -68,10 +69,6 @@ class Bans:
             return ban
         del self._active[ip_block]
         return None
-
-    def is_banned_address(self, address: str) -> bool:
-        """Whether that address is in a banned block."""
-        return self.is_banned(block_of(address)) is not None
 
     def get(self, address: str) -> Ban | None:
         """The ban that holds for that address."""
@@ -146,7 +143,8 @@ class Bans:
                 self._overruled.add(ban.ip_block)
         for ban in listed.values():
             self._learn(ban)
-        missing = {block: ban for block, ban in self._active.items() if block not in listed}
+        now = self._clock()
+        missing = {block: ban for block, ban in self._active.items() if block not in listed and ban.is_active(now)}
         if missing:  # imposed during the exchange, or taken from the table by somebody: nothing lifts a ban
             self._unsaved.update(missing)
             self._wake.set()
@@ -193,7 +191,9 @@ class Bans:
 
 
 def _read(field: bytes, value: bytes) -> Ban | None:
+    """None of what no worker writes: it is swept away."""
     try:
-        return Ban.read(field.decode(), value)
+        ban = Ban.read(field.decode(), value)
     except ValueError:
         return None
+    return ban if block_of(ban.ip_block.removesuffix("/64")) == ban.ip_block else None

@@ -15,6 +15,9 @@ from redis.exceptions import RedisError, ResponseError
 from ratelimit.url import Address, Kind, Target
 from ratelimit.wire import RedisUnavailable
 
+CLIENT_PATIENCE_SECONDS = 5.0
+"""How long the official client waits: nobody's answer depends on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -77,8 +80,8 @@ class Discovery:
             return master
         if self._kind == "cluster":
             nodes = [ClusterNode(address.host, address.port) for address in self._target.addresses]
-            return RedisCluster(startup_nodes=nodes, **self._credentials(), **self._manners())
-        return self._redis(self._target.addresses[0])
+            return RedisCluster(startup_nodes=nodes, **self._credentials(), **self._manners(CLIENT_PATIENCE_SECONDS))
+        return self._redis(self._target.addresses[0], CLIENT_PATIENCE_SECONDS)
 
     async def close(self) -> None:
         """Leave the sentinels."""
@@ -87,7 +90,7 @@ class Discovery:
                 await sentinel.aclose()
 
     async def _kind_of(self, address: Address) -> Kind:
-        async with self._redis(address) as redis:
+        async with self._redis(address, self._patience) as redis:
             try:
                 told = await redis.info("cluster")
             except ResponseError:  # not ours to ask: a MOVED will tell, if it is one
@@ -98,7 +101,7 @@ class Discovery:
         reason = "no node of the cluster answers"
         for address in addresses:
             try:
-                async with self._redis(address) as redis:
+                async with self._redis(address, self._patience) as redis:
                     # Two words, so that the reply comes as the server sent it, whatever the client's version.
                     reply = await redis.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
                     return read_slots(reply, address)
@@ -106,31 +109,31 @@ class Discovery:
                 reason = _reason(error)
         raise RedisUnavailable(reason)
 
-    def _redis(self, address: Address) -> Redis:
+    def _redis(self, address: Address, patience: float) -> Redis:
         place: dict[str, Any] = (
             {"unix_socket_path": address.host} if address.is_local else {"host": address.host, "port": address.port}
         )
         db = 0 if self._kind == "cluster" else self._target.db
-        return Redis(**place, db=db, **self._credentials(), **self._manners())
+        return Redis(**place, db=db, **self._credentials(), **self._manners(patience))
 
     def _sentinels(self) -> Sentinel:
         target = self._target
-        own = {"username": target.sentinel_username, "password": target.sentinel_password, **self._manners()}
+        own = {"username": target.sentinel_username, "password": target.sentinel_password}
         return Sentinel(  # type: ignore[no-untyped-call]
             [tuple(address) for address in target.addresses],
-            sentinel_kwargs=own,
+            sentinel_kwargs={**own, **self._manners(self._patience)},
             db=target.db,
             **self._credentials(),
-            **self._manners(),
+            **self._manners(CLIENT_PATIENCE_SECONDS),
         )
 
     def _credentials(self) -> dict[str, Any]:
         return {"username": self._target.username, "password": self._target.password}
 
-    def _manners(self) -> dict[str, Any]:
+    def _manners(self, patience: float) -> dict[str, Any]:
         return {
-            "socket_timeout": self._patience,
-            "socket_connect_timeout": self._patience,
+            "socket_timeout": patience,
+            "socket_connect_timeout": patience,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             **(self._target.tls.options() if self._target.tls else {}),
