@@ -84,9 +84,9 @@ class Key:
         """The headers that carry credentials."""
         return {name: access.secret(setting) for name, setting in self.in_headers.items()}
 
-    def query(self, access: Access) -> Mapping[str, str]:
-        """The parameters that carry credentials."""
-        return {name: access.secret(setting) for name, setting in self.in_query.items()}
+    def signed(self, request: Request, access: Access) -> Request:
+        """The call, with the parameters that carry credentials before its own."""
+        return request.after({name: access.secret(setting) for name, setting in self.in_query.items()})
 
     async def renew(self, access: Access, refused: Mapping[str, str]) -> Mapping[str, str] | None:
         """A key that is refused stays refused."""
@@ -121,10 +121,10 @@ class Login:
         """The credentials it needs."""
         return (*self.secrets.values(), *(self.basic or ()))
 
-    def query(self, access: Access) -> Mapping[str, str]:
-        """The token travels in a header."""
+    def signed(self, request: Request, access: Access) -> Request:
+        """The call as it is: the token travels in a header."""
         del access
-        return {}
+        return request
 
     async def headers(self, access: Access) -> Mapping[str, str]:
         """The header that carries the token."""

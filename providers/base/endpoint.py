@@ -33,8 +33,8 @@ class Authentication(Protocol):
     async def headers(self, access: Any) -> Mapping[str, str]:
         """Headers of a data call."""
 
-    def query(self, access: Any) -> Mapping[str, str]:
-        """Parameters of a data call that are credentials too."""
+    def signed(self, request: Request, access: Any) -> Request:
+        """The data call with what it carries of credentials outside its headers."""
 
     async def renew(self, access: Any, refused: Mapping[str, str]) -> Mapping[str, str] | None:
         """Other headers, after a call made with those was refused; None where nothing else can be tried."""

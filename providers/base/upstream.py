@@ -154,7 +154,7 @@ class Upstream:
             return await self.send(provider, request, {})
         access = Access(self, provider, self._settings(provider), self._vault)
         headers = await provider.authentication.headers(access)
-        return await self.send(provider, request.after(provider.authentication.query(access)), headers)
+        return await self.send(provider, provider.authentication.signed(request, access), headers)
 
     def maintenance_left(self, provider: Provider) -> int | None:
         """Seconds until the end of the provider's maintenance, None outside one."""
@@ -189,7 +189,7 @@ class Upstream:
             return await self.send(provider, request, fixed)
         access = Access(self, provider, self._settings(provider), self._vault)
         headers = await provider.authentication.headers(access)
-        request = request.after(provider.authentication.query(access))
+        request = provider.authentication.signed(request, access)
         reply = await self.send(provider, request, {**fixed, **headers})
         if reply.status in getattr(provider.authentication, "renewed_on", ()):
             renewed = await provider.authentication.renew(access, headers)

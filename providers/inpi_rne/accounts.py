@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from providers.base import Failure, Login, ProviderFailed
+from providers.base import Failure, Login, ProviderFailed, Request
 from providers.base.access import Access, expiring_jwt
 
 log = structlog.get_logger()
@@ -38,9 +38,9 @@ class EitherAccount:
         """The credentials it cannot do without."""
         return self.main.settings
 
-    def query(self, access: Access) -> Mapping[str, str]:
-        """The token travels in a header."""
-        return self.main.query(access)
+    def signed(self, request: Request, access: Access) -> Request:
+        """The call as it is: the token travels in a header."""
+        return self.main.signed(request, access)
 
     async def headers(self, access: Access) -> Mapping[str, str]:
         """The header that carries a token. Raises ProviderFailed: 020 where no account is let in."""
