@@ -2,8 +2,9 @@
 
 A data request is answered here without the detour by ASGI messages: its answer is whole when it comes, and is written
 in one piece. The ASGI door stays for every other server, and is this one's oracle: `tests/gateway/test_protocol.py`
-compares them. Of uvicorn's internals this uses `connection_made`, `connection_lost`, `on_message_begin`,
-`_start_asgi_task`, `scope`, `cycle` and `transport`; the same tests guard them, and the version is pinned by range.
+compares them. Of uvicorn's internals this uses `connection_made`, `connection_lost`, `data_received`, the parser's
+callbacks, `send_400_response`, `_start_asgi_task`, `scope`, `cycle` and `transport`; the same tests guard them, and the
+version is pinned by range.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ from ratelimit.ban import Ban
 from ratelimit.bans import Bans
 
 log = structlog.get_logger()
+
+MOST_HEAD_BYTES = 64 * 1024
+"""Longest request line with its headers, give or take one read; uvicorn sets no limit."""
 
 _SECURITY = b"".join(b"%b: %b\r\n" % header for header in SECURITY)
 
@@ -62,6 +66,8 @@ class SilentProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with a doorstep."""
 
     _block = ""
+    _head_bytes = 0
+    """Bytes read since the last head or piece of a body that was whole."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Turn a banned client away before anything is read."""
@@ -78,6 +84,23 @@ class SilentProtocol(HttpToolsProtocol):
         if self._block and self._doorstep is not None:
             self._doorstep.farewell(self, self._block)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, but not for ever."""
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request line and its headers are too long.")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body is whole."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Let the application hang up."""

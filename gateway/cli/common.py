@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from ratelimit.limiter import Limiter
 from ratelimit.link import Link, RedisUnavailable
 
 T = TypeVar("T")
+
+_UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 JSON_OPTION = typer.Option(False, "--json", help="Print for a machine: one JSON object a line.")
 
@@ -131,13 +134,18 @@ def signed(keys: Keys, token: Token) -> str:
 
 def as_line(row: Any) -> str:
     """A value as one line of JSON."""
-    return orjson.dumps(row, default=str).decode()
+    return visible(orjson.dumps(row, default=str).decode())
+
+
+def visible(text: str) -> str:
+    """The text, which a caller may have chosen: what acts on a terminal, or hides in it, as JSON escapes it."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
-    return (
+    return visible(
         ",".join(map(str, value))
         if isinstance(value, list | tuple | set | frozenset)
         else ""
