@@ -276,15 +276,15 @@ class TestFailing:
         assert await own.send(b"k", b"ECHO", b"next") == b"next"
         assert own.available
 
-    async def test_a_slow_server_costs_its_callers_time_but_no_failure(self, server: Valkey, own: Link) -> None:
-        with server.client() as client:
-            client.execute_command("CLIENT", "PAUSE", 120, "ALL")
-        began = time.perf_counter()
+    async def test_a_slow_server_costs_its_callers_time_but_no_failure(self, server: Valkey) -> None:
+        link = await Link.open(server.url, 2.0)
+        server.command("CLIENT", "PAUSE", 200, "ALL")
 
-        outcomes = await asyncio.gather(*(outcome(look(own)) for _ in range(50)))
+        outcomes = await asyncio.gather(*(outcome(look(link)) for _ in range(50)))
 
         assert set(outcomes) == {"answered"}
-        assert time.perf_counter() - began < TIMEOUT
+        assert link.available
+        await link.close()
 
     async def test_a_full_server_is_an_outage_and_comes_back_when_there_is_room(
         self, server: Valkey, own: Link
