@@ -35,6 +35,7 @@ BASE = "https://octroi.test"
 TRACE = {"context": "essai", "object": "essai", "recipient": SHOWCASE.recipient}
 ACTES = f"/v3/inpi/rne/unites_legales/open_data/{SHOWCASE.siren}/actes_bilans"
 EXTRAIT = f"/v3/inpi/rne/unites_legales/{SHOWCASE.siren}/extrait_rne"
+NO_LINK = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 KNOWN_SCOPES = frozenset(scope for endpoint in ENDPOINTS for scope in endpoint.scopes)
 
 
@@ -281,6 +282,6 @@ async def test_no_link_leads_elsewhere_than_to_its_provider(house: House) -> Non
     assert refused_with(await house.follow(url), 502, "34054")
 
 
-@pytest.mark.parametrize("path", ["/proxy/files/nonsense", f"/proxy/files/{uuid4()}", "/proxy/inpi/download"])
+@pytest.mark.parametrize("path", ["/proxy/files/nonsense", f"/proxy/files/{NO_LINK}", "/proxy/inpi/download"])
 async def test_an_unknown_page_is_nowhere(house: House, path: str) -> None:
     assert (await house.follow(path)).status_code == 404
