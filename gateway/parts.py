@@ -117,7 +117,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             "clock": clock,
         }
         pipeline = Pipeline(
-            router=Router(ENDPOINTS, f"{VERSION} {base}"),
+            router=Router(ENDPOINTS, f"{VERSION} {base}", base),
             link=link,
             cache=cache,
             documents=documents,
@@ -133,7 +133,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         remote = await stack.enter_async_context(_remote(settings))
         pings = [ping for adapter in ADAPTERS for ping in adapter.pings]
         health = Health(pings, upstream, link, lambda: pool, clock, base)
-        metrics.gauges = _gauges(link, trail, doorstep, cache)
+        metrics.gauges = _gauges(link, bans, trail, doorstep, cache)
         for work in (metrics.run(), _sweep(documents)):
             stack.push_async_callback(_stop, asyncio.create_task(work))
         yield Parts(
@@ -230,11 +230,12 @@ async def _remote(settings: Settings) -> AsyncIterator[RemoteFiles]:
         yield RemoteFiles(client, ADAPTERS, allowed_hosts(ADAPTERS, settings.providers), override)
 
 
-def _gauges(link: Link, trail: Trail, doorstep: Doorstep, cache: AnswerCache):  # type: ignore[no-untyped-def]
+def _gauges(link: Link, bans: Bans, trail: Trail, doorstep: Doorstep, cache: AnswerCache):  # type: ignore[no-untyped-def]
     return {
         "redis_available": lambda: float(link.available),
         "redis_timeouts": lambda: float(link.tally.timeouts),
         "audit_backlog_bytes": lambda: float(trail.backlog_bytes),
+        "bans_in_force": lambda: float(len(bans.list_active())),
         "connections_turned_away": lambda: float(doorstep.turned_away),
         "cache_corrupt_entries": lambda: float(cache.corrupt),
     }

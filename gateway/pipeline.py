@@ -133,9 +133,12 @@ class Pipeline:
     async def _decide(self, turn: Turn) -> Answer:
         """Any line may raise a Refusal; its codes stand beside it."""
         asked, found = turn.asked, turn.found
+        if self.bans.is_banned(turn.block) is not None:
+            return self._silence(turn)  # not one byte
         await self._look(turn)  # the one round trip
-        if turn.ip is not None and turn.ip.is_banned:
-            return await self._silence(turn)  # not one byte
+        if turn.ip is not None and turn.ip.ban is not None:
+            await self.bans.impose(turn.ip.ban)
+            return self._silence(turn)
         checks.admit(turn.state, asked)  # 401 00105 · 403 00107
         self._check_quotas(turn)  # 429 00429
         if found.kind in _PAGES:
@@ -327,6 +330,7 @@ class Pipeline:
             headers[-2:] = [_TRUE, (b"x-cache-expires-in", b"%d" % left)]
             turn.cache_status = b"Octroi; hit; ttl=%d" % left
         headers.append((b"cache-status", turn.cache_status))
+        headers += turn.found.notices
         return Answer(kept.status, headers, body)
 
     def _headers(self, turn: Turn, content_type: bytes) -> list[tuple[bytes, bytes]]:
@@ -364,11 +368,9 @@ class Pipeline:
         told = quota_headers(turn.counters[met].limit, turn.quota.counts[met], turn.quota.now)
         return [*kept, *told, (b"retry-after", retry_after(turn.quota.now))]
 
-    async def _silence(self, turn: Turn) -> Answer:
+    @staticmethod
+    def _silence(turn: Turn) -> Answer:
         turn.outcome = "banned"
-        assert turn.ip is not None
-        if turn.ip.ban is not None and self.bans.is_banned(turn.block) is None:
-            await self.bans.impose(turn.ip.ban)
         return SILENCE
 
     async def _recorded(self, turn: Turn, answer: Answer) -> Answer:

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from enum import Enum
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
-from providers.base import Endpoint
+from providers.base import DEPRECATED_SINCE, Endpoint
 
 
 class Kind(Enum):
@@ -25,12 +27,14 @@ class Found:
     """The end of a path. `endpoint` is one of another version where the asked one does not exist.
 
     `texts` are the path's parameters, unread. `digest` names the answer in the cache, optional parameters aside.
+    `notices` are headers that tell of the endpoint's end, and of what comes after it.
     """
 
     kind: Kind
     endpoint: Endpoint | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     digest: bytes = b""
+    notices: tuple[tuple[bytes, bytes], ...] = ()
 
 
 NOWHERE = Found(Kind.NOWHERE)
@@ -56,10 +60,14 @@ class _Node:
 class Router:
     """A tree of segments, literal ones first, and a bounded memory of the paths already walked."""
 
-    def __init__(self, endpoints: Iterable[Endpoint], salt: str) -> None:
-        """`salt` parts the cached answers of gateways that would word them otherwise (release, public address)."""
+    def __init__(self, endpoints: Iterable[Endpoint], salt: str, base: str = "") -> None:
+        """`salt` parts the cached answers of gateways that would word them otherwise (release, public address).
+
+        `base` is the public address, without a final slash.
+        """
         self._root = _Node()
         self._salt = salt
+        self._base = base
         self._memory: dict[bytes, Found] = {}
         for endpoint in endpoints:
             self._add(endpoint)
@@ -75,7 +83,11 @@ class Router:
         return found
 
     def _add(self, endpoint: Endpoint) -> None:
-        _, version, *segments = endpoint.path.split("/")
+        for path in (endpoint.path, *endpoint.aliases):
+            self._add_at(path, endpoint)
+
+    def _add_at(self, path: str, endpoint: Endpoint) -> None:
+        _, version, *segments = path.split("/")
         node = self._root
         for segment in segments:
             if segment.startswith("{"):
@@ -85,7 +97,7 @@ class Router:
             else:
                 node = node.literal.setdefault(segment, _Node())
         if version in node.versions:
-            raise ValueError(f"two endpoints at {endpoint.path}")
+            raise ValueError(f"two endpoints at {path}")
         node.versions[version] = endpoint
 
     def _walk(self, raw_path: bytes) -> Found:
@@ -106,12 +118,34 @@ class Router:
         endpoint = node.versions.get(version)
         if endpoint is None:
             return Found(Kind.UNSUPPORTED_VERSION, next(iter(node.versions.values())), texts)
-        return Found(Kind.DATA, endpoint, texts, self.digest(endpoint, texts))
+        return Found(Kind.DATA, endpoint, texts, self.digest(endpoint, texts), self._notices(node, endpoint, texts))
 
     def digest(self, endpoint: Endpoint, texts: Mapping[str, str]) -> bytes:
         """The name of an answer in the cache."""
         told = "\0".join([self._salt, endpoint.operation_id, *(f"{n}={texts[n]}" for n in sorted(texts))])
         return hashlib.blake2b(told.encode(), digest_size=16).hexdigest().encode()
+
+    def _notices(self, node: _Node, endpoint: Endpoint, texts: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+        """Deprecation (RFC 9745), the day of the end where one is announced (RFC 8594), the next version (RFC 5829)."""
+        if not endpoint.deprecated:
+            return ()
+        notices = [(b"deprecation", b"@%d" % _midnight(DEPRECATED_SINCE).timestamp())]
+        if endpoint.sunset is not None:
+            notices.append((b"sunset", format_datetime(_midnight(endpoint.sunset), usegmt=True).encode()))
+        latest = max(node.versions, key=_number)
+        if _number(latest) > _number(endpoint.version):
+            told = {name: quote(text, safe="") for name, text in texts.items()}
+            path = node.versions[latest].path.format_map(told)
+            notices.append((b"link", f'<{self._base}{path}>; rel="successor-version"'.encode()))
+        return tuple(notices)
+
+
+def _number(version: str) -> int:
+    return int(version[1:])
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _descend(node: _Node, segments: list[str], texts: dict[str, str]) -> _Node | None:

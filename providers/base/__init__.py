@@ -4,6 +4,7 @@ from providers.base.access import Key, Login
 from providers.base.cachetime import Cache
 from providers.base.call import Call
 from providers.base.endpoint import (
+    DEPRECATED_SINCE,
     DOCUMENT_SECONDS,
     Adapter,
     Document,
@@ -24,6 +25,7 @@ from providers.base.upstream import Upstream, serialise
 
 __all__ = [
     "COMMON",
+    "DEPRECATED_SINCE",
     "DOCUMENT_SECONDS",
     "EMPTY",
     "PERIMETER",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from functools import cached_property
 from typing import Any, Protocol, get_type_hints
 
@@ -21,6 +21,8 @@ from providers.base.parameters import BY_NAME, Parameter
 DEFAULT_TIMEOUT = timedelta(seconds=10)
 DOCUMENT_SECONDS = 86400
 """What answers tell of the life of a link to a document (behaviours §3.1)."""
+DEPRECATED_SINCE = date(2026, 4, 28)
+"""The contract marks endpoints as deprecated and gives no date: on the day it was read, they were."""
 
 
 class Authentication(Protocol):
@@ -78,10 +80,12 @@ class Document:
     """A file in a provider's answer: how it is taken out of the reply, and what it is called when kept.
 
     `content` raises ProviderFailed (051) where the bytes cannot be read. `absent` says that this reply brings none.
+    `lifetime` is that of a link to it, where the provider wants another than the gateway's.
     """
 
     name: str
     mime: str = "application/pdf"
+    lifetime: timedelta | None = None
     content: Callable[[Reply], bytes] = lambda reply: reply.body
     absent: Callable[[Reply], bool] = lambda reply: False
 
@@ -109,7 +113,8 @@ class Endpoint:
     read; its return annotation is the 200 body of the contract. `failures` are tried in order, after `common`; an
     answer that none matches and whose status is not in `success` is unknown (999). `accumulates`: all wrong parameters
     are reported together. `key` is shared by the versions of one endpoint (quota of its own, ping). `marks`:
-    answers may hold marks of links to be drawn (`providers.base.marks`).
+    answers may hold marks of links to be drawn (`providers.base.marks`). `aliases` are other paths at which it answers,
+    with the same version and identifiers, and which are not described. `sunset` is the day it closes, once announced.
     """
 
     operation_id: str
@@ -135,6 +140,8 @@ class Endpoint:
     follow: Callable[[Call, Reply], Call] | None = None
     legal_block: bool = False
     deprecated: bool = False
+    sunset: date | None = None
+    aliases: tuple[str, ...] = ()
     key: str = ""
 
     @cached_property

@@ -21,7 +21,7 @@ from providers.djepva.reseaux import (
     composition_reseau,
     reseaux_affiliation,
 )
-from providers.djepva.service import API_ASSOCIATION, NOT_FOUND, QUESTION
+from providers.djepva.service import API_ASSOCIATION, FORMER_HOME, NOT_FOUND, QUESTION
 
 Regime = Literal["Loi 1901", "Alsace-Moselle", "Collectivite", "Autre"]
 REGIMES: dict[str | None, Regime] = {
@@ -289,6 +289,7 @@ def normalise_open_data(sent: wire.Asso, call: Call) -> AssociationOuverteV4:
 associations_v4 = Endpoint(
     operation_id="api_entreprise_v4_mi_unites_legales",
     path="/v4/djepva/api-association/associations/{siren_or_rna}",
+    aliases=(FORMER_HOME + "/{siren_or_rna}",),
     title="Association",
     description=(
         "Identité, activités, établissements, représentants légaux, comptes et documents d'une association, d'après le "
@@ -310,6 +311,7 @@ associations_v4 = Endpoint(
 associations_open_data_v4 = associations_v4.but(
     operation_id="api_entreprise_v4_mi_unites_legales_open_data",
     path="/v4/djepva/api-association/associations/open_data/{siren_or_rna}",
+    aliases=(FORMER_HOME + "/open_data/{siren_or_rna}",),
     title="Association, données ouvertes",
     description=(
         "Identité, activités, établissements et comptes d'une association, d'après le répertoire national des "

@@ -8,4 +8,7 @@ PARAMETER = "siren_or_rna"
 
 QUESTION = ask(PARAMETER)
 
+FORMER_HOME = "/v4/ministere_interieur/api-association/associations"
+"""Where both resources also answer, for callers who knew the service by its ministry."""
+
 NOT_FOUND = f"Aucune information n'est connue pour ce SIREN ou ce numéro RNA, ou il n'existe pas. {PERIMETER}"
