@@ -48,7 +48,8 @@ STORAGE = Kind(
 )
 
 _MARK = re.compile(
-    rb"octroi-(?:document:[0-9]+-[0-9a-f]{40}-[A-Za-z0-9._-]+|remote:[A-Za-z0-9_-]+|deferred:[A-Za-z0-9_-]+)"
+    rb"octroi-(?:document:(?:[1-9][0-9]{,7}:)?[0-9]+-[0-9a-f]{40}-[A-Za-z0-9._-]+|"
+    rb"remote:[A-Za-z0-9_-]+|deferred:[A-Za-z0-9_-]+)"
 )
 _DEFERRED = b"octroi:deferred"
 """The name under which requests for documents are sealed."""
@@ -105,8 +106,11 @@ class Documents:
         self._clock = clock
         self._base = base
 
-    async def keep(self, content: bytes, name: str, mime: str) -> str:
-        """Keep a document; gives the mark that stands for its link. Raises ProviderFailed (00502)."""
+    async def keep(self, content: bytes, name: str, mime: str, lifetime: timedelta | None = None) -> str:
+        """Keep a document; gives the mark that stands for its link. Raises ProviderFailed (00502).
+
+        The mark tells the lifetime of its links, where it is not the usual one.
+        """
         key = f"{int(self._clock())}-{secrets.token_hex(20)}-{name}"
         packed = len(mime).to_bytes(1, "big") + mime.encode() + content
         sealed = await asyncio.to_thread(self._seal.seal, packed, key.encode())
@@ -115,7 +119,7 @@ class Documents:
         except (BaseError, OSError) as error:
             log.error("document_not_kept", reason=type(error).__name__)
             raise ProviderFailed(STORAGE) from error
-        return f"octroi-document:{key}"
+        return f"octroi-document:{key}" if lifetime is None else f"octroi-document:{lifetime.total_seconds():.0f}:{key}"
 
     async def with_links(self, body: bytes, jti: str) -> bytes:
         """The body with a new link, for that token, in the place of each mark. Raises ProviderFailed (00502)."""
@@ -169,23 +173,24 @@ class Documents:
         """The link for a mark; the mark itself where a provider's text only looks like one."""
         kind, packed = mark.split(b":", 1)
         if kind == b"octroi-document":
-            key = packed.decode()
-            return await self._drawn_file({"key": key}, key.split("-", 2)[2])
+            seconds, _, key = packed.decode().rpartition(":")
+            lifetime = int(seconds) if seconds else self._lifetime
+            return await self._drawn_file({"key": key}, key.split("-", 2)[2], lifetime)
         told = unpacked(packed)
         if told is None:
             return mark
         if kind == b"octroi-remote" and told.keys() == {"provider", "url", "name"}:
-            return await self._drawn_file(told, told["name"])
+            return await self._drawn_file(told, told["name"], self._lifetime)
         if kind == b"octroi-deferred" and "operation" in told:
             return self._drawn_request(told.pop("operation"), told, jti)
         return mark
 
-    async def _drawn_file(self, told: Mapping[str, Any], name: str) -> bytes:
+    async def _drawn_file(self, told: Mapping[str, Any], name: str, seconds: int) -> bytes:
         link = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
         key = _link_key(link)
         sealed = self._seal.seal(orjson.dumps(told), key)
         try:
-            await self._link.send(key, b"SET", key, sealed, b"EX", self._lifetime)
+            await self._link.send(key, b"SET", key, sealed, b"EX", seconds)
         except RedisUnavailable as error:
             raise ProviderFailed(STORAGE) from error
         return f"{self._base}/proxy/files/{link}/{quote(name, safe='')}".encode()

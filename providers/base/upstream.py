@@ -228,7 +228,7 @@ class Upstream:
         found = filetype.guess(content)
         if found is None or found.mime != document.mime:
             raise Failure.FILE_TYPE.because()
-        return await self._documents.keep(content, document.name, document.mime)
+        return await self._documents.keep(content, document.name, document.mime, document.lifetime)
 
     def _read(self, endpoint: Endpoint, call: Call, reply: Reply) -> Answer:
         try:

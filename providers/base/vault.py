@@ -1,6 +1,7 @@
 """Where access tokens and documents are kept: what the core asks of its host, which the gateway provides."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Protocol
 
 Fetch = Callable[[], Awaitable[tuple[bytes, int]]]
@@ -23,5 +24,8 @@ class Vault(Protocol):
 class DocumentStore(Protocol):
     """Where documents of providers are kept for as long as links to them live."""
 
-    async def keep(self, content: bytes, name: str, mime: str) -> str:
-        """Keep a document; gives the text that stands for its link until an answer is made."""
+    async def keep(self, content: bytes, name: str, mime: str, lifetime: timedelta | None = None) -> str:
+        """Keep a document; gives the text that stands for its link until an answer is made.
+
+        `lifetime` is that of its links, where it is not the usual one.
+        """

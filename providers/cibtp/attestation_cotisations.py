@@ -1,6 +1,7 @@
 """Attestation de cotisations: the certificate that a building company is up to date with CIBTP, as a PDF."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from pydantic import Field
 
@@ -105,6 +106,6 @@ attestation_cotisations_v3 = Endpoint(
         Failure.INTERNAL.when(status=500),
         Failure.FILE_TYPE.when(is_another_file),
     ),
-    document=Document(name="certificat_cibtp.pdf"),
+    document=Document(name="certificat_cibtp.pdf", lifetime=timedelta(seconds=LINK_SECONDS)),
     normalise=normalise,
 )

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -50,6 +52,16 @@ async def test_a_kept_document_is_behind_a_new_link_in_each_answer(documents: Do
     assert first != second
     assert first.endswith("/extrait.pdf")
     assert await documents.open(link_of(first)) == Document("extrait.pdf", "application/pdf", b"%PDF-1.7")
+
+
+async def test_a_link_lives_as_long_as_its_provider_wants_it_to(documents: Documents, valkey: Any) -> None:
+    usual = await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
+    brief = await documents.keep(b"%PDF-1.7", "certificat.pdf", "application/pdf", timedelta(minutes=10))
+
+    links = [link_of(url) for url in urls(await documents.with_links(a_body(usual, brief), JTI))]
+
+    assert [await valkey.ttl(f"octroi:{{f:{link}}}") for link in links] == [86400, 600]
+    assert await documents.open(links[1]) == Document("certificat.pdf", "application/pdf", b"%PDF-1.7")
 
 
 async def test_a_document_left_at_its_provider_is_behind_a_link_like_the_others(documents: Documents) -> None:
@@ -102,6 +114,7 @@ async def test_a_request_cannot_be_altered(documents: Documents) -> None:
         "octroi-deferred:W10",
         "octroi-deferred:eyJvcGVyYXRpb24iOjF9",
         "octroi-document:1-short-x",
+        "octroi-document:0:1-" + "a" * 40 + "-x",
         "octroi-other:e30",
     ],
 )

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -47,7 +47,7 @@ class MemoryDocuments:
     def __init__(self) -> None:
         self.kept: list[tuple[str, str, bytes]] = []
 
-    async def keep(self, content: bytes, name: str, mime: str) -> str:
+    async def keep(self, content: bytes, name: str, mime: str, lifetime: timedelta | None = None) -> str:
         self.kept.append((name, mime, content))
         return f"{BASE}/proxy/files/{len(self.kept)}/{name}"
 
