@@ -80,6 +80,8 @@ class Visits:
     async def admit(self, asked: Asked) -> Visit:
         """The visit, already recorded where it is refused."""
         visit = Visit(asked, block_of(asked.address))
+        if self.bans.is_banned(visit.block) is not None:
+            return await self._refuse(visit, SILENCE)
         seen = await self.limiter.look_at_ip(visit.block)
         if seen.ban is not None:
             await self.bans.impose(seen.ban)
