@@ -332,3 +332,13 @@ beneficiaires_effectifs_v3 = Endpoint(
     ),
     normalise=normalise,
 )
+
+beneficiaires_effectifs_open_data_v3 = beneficiaires_effectifs_v3.but(
+    operation_id="api_entreprise_v3_inpi_rne_beneficiaires_effectifs_open_data",
+    path="/v3/inpi/rne/unites_legales/open_data/{siren}/beneficiaires_effectifs",
+    title="Bénéficiaires effectifs (ancienne adresse)",
+    description="La même réponse à une adresse que le contrat ne connaît pas, pour les logiciels qui l'emploient. Elle "
+    "demande le même droit.",
+    deprecated=True,
+)
+"""The official service serves it to any token of `open_data`; data of natural persons need a right of their own."""

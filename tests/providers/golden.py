@@ -202,9 +202,8 @@ def compare(case: dict[str, Any], status: int, body: Any) -> list[str]:
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "wire"
 
 
-NOT_OF_AN_ENDPOINT = frozenset({"beneficiaires_open_data_valid", "download_bad_blob"})
-"""Shared cases at two addresses outside the contract: one that is not served (docs/reference/providers/inpi_rne.md),
-and a page of the gateway (tests/gateway/test_downloads.py)."""
+NOT_OF_AN_ENDPOINT = frozenset({"download_bad_blob"})
+"""A shared case at the address of a page of the gateway (tests/gateway/test_downloads.py)."""
 
 
 def cases(folder: Path) -> list[Path]:

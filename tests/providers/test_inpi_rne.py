@@ -14,7 +14,12 @@ from providers import ENDPOINTS
 from providers.base import ProviderFailed, Upstream
 from providers.base.marks import unpacked
 from providers.base.vault import Fetch
-from providers.inpi_rne import ADAPTER, actes_bilans_v3, beneficiaires_effectifs_v3, extrait_rne_v3
+from providers.inpi_rne import (
+    ADAPTER,
+    actes_bilans_v3,
+    beneficiaires_effectifs_open_data_v3,
+    beneficiaires_effectifs_v3,
+)
 from providers.inpi_rne.documents import DOCUMENT_ID, acte, bilan, extrait
 from providers.inpi_rne.texts import calendar_date, day_and_month
 from tests.providers.golden import NOW, MemoryDocuments, play
@@ -207,7 +212,12 @@ def test_a_closing_day_is_told_month_first(text: str | None, told: str | None) -
 
 
 def test_each_operation_has_an_allowance_of_its_own() -> None:
-    names = {endpoint.quota_name for endpoint in (actes_bilans_v3, beneficiaires_effectifs_v3, extrait_rne_v3)}
+    names = {endpoint.quota_name for endpoint in ADAPTER.endpoints}
 
-    assert len(names) == 3
+    assert len(names) == 4
     assert all(name.startswith("inpi_rne:") for name in names)
+
+
+def test_natural_persons_need_their_own_right_at_any_address() -> None:
+    assert beneficiaires_effectifs_open_data_v3.scopes == beneficiaires_effectifs_v3.scopes
+    assert "open_data" not in beneficiaires_effectifs_open_data_v3.scopes
