@@ -24,7 +24,7 @@ demo: install ## Start everything on 127.0.0.1:8000 and print a token and curl l
 	@$(BIN)/octroi demo $(ARGS)
 
 test: install ## Run all tests, against real Valkey and PostgreSQL
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: install ## Lint, types, import directions, generated pages
 	@$(BIN)/ruff format --check .
