@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -36,6 +37,20 @@ def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     return {name: _STRUCK if name in MASKED_FIELDS else masked(value) for name, value in event.items()}
 
 
+class StandardError:
+    """Standard error, on which nothing may depend: the disk behind it may be full."""
+
+    def write(self, text: str) -> None:
+        """Write what can be."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush what can be."""
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure(level: str, *, human: bool = False) -> None:
     """Set up structlog, and the standard library's loggers of those we stand on, for this process."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -50,7 +65,7 @@ def configure(level: str, *, human: bool = False) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, StandardError())),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -19,7 +19,11 @@ from prometheus_client import (
 
 from providers.base import Endpoint
 
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which the library knows where the workers meet."""
 PERIOD_SECONDS = 1.0
+RESERVED_BYTES = 1024 * 1024
+"""Room made for each of a worker's files, as much as the library maps at first."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -28,7 +32,32 @@ def prepare(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("*.db"):
         left.unlink()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    os.environ[FOLDER] = str(folder)
+
+
+def join() -> None:
+    """Take this worker's place among those who count: with room on disk, and without the state of the dead.
+
+    A mapped page for which the disk has no room would kill the process.
+    """
+    if FOLDER not in os.environ:
+        return
+    folder = Path(os.environ[FOLDER])
+    for kind in ("counter", "histogram", "gauge_livesum"):
+        path = folder / f"{kind}_{os.getpid()}.db"
+        if not path.exists():
+            path.write_bytes(bytes(RESERVED_BYTES))
+    for path in folder.glob("gauge_live*_*.db"):
+        if not _lives(int(path.stem.rpartition("_")[2])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def serve(host: str, port: int) -> None:
@@ -77,6 +106,7 @@ class Metrics:
 
     def __init__(self) -> None:
         """Counts start at nought; the registry's families are shared by all workers through files."""
+        join()
         registry = CollectorRegistry()
         self._requests = Counter(
             "octroi_requests", "Answers given", ["operation_id", "status", "cached"], registry=registry
