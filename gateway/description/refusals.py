@@ -135,7 +135,7 @@ def _kinds(endpoint: Endpoint) -> list[Kind]:
         kinds.append(Failure.NOT_FOUND)
     if endpoint.legal_block and not any(kind.status == 451 for kind in kinds):
         kinds.append(Failure.LEGAL)
-    if endpoint.provider.authentication is not None:
+    if endpoint.provider.needs:
         kinds.append(Failure.AUTHENTICATION)
     if endpoint.document is not None:
         kinds += [Failure.FILE_EMPTY, Failure.FILE_TYPE, STORAGE]
