@@ -2,6 +2,7 @@
 
 import calendar
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ LIFETIME_MONTHS: Final = 18
 
 OPERATOR_SCOPES: Final = frozenset({"admin:read", "admin:write"})
 STATUSES: Final = ("active", "closed")
+
+_TOKEN = re.compile(r"eyJ[\w-]+\.")
+"""How a JWT begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,19 @@ def check_terms(terms: Terms, known_scopes: Collection[str] | None = None) -> No
         raise Unacceptable(problems)
 
 
+def check_text(name: str, text: str | None) -> None:
+    """Raises Unacceptable for a text that holds a token: none is kept."""
+    if text is not None and (problem := _of_text(name, text)) is not None:
+        raise Unacceptable([problem])
+
+
 def check_operator(operator: str, scopes: Collection[str]) -> None:
     """Raises Unacceptable."""
     problems = []
     if not operator.strip():
         problems.append(Problem("operator", "Le nom de l'opérateur est vide.", "Dites qui se servira du jeton."))
+    if (problem := _of_text("operator", operator)) is not None:
+        problems.append(problem)
     if not scopes:
         problems.append(_scope_problem("Aucun droit n'est donné.", OPERATOR_SCOPES))
     problems += [
@@ -118,10 +130,20 @@ def _of_identity(terms: Terms) -> Iterable[Problem]:
         yield Problem("siret", reason, "Donnez les 14 chiffres de l'établissement habilité, sans espace.")
     if not terms.intitule.strip():
         yield Problem("intitule", "L'intitulé est vide.", "Dites en quelques mots à quoi sert l'habilitation.")
+    elif (problem := _of_text("intitule", terms.intitule)) is not None:
+        yield problem
     if not all(isinstance(contact, Mapping) and _is_text(contact) for contact in terms.contacts):
         yield Problem("contacts", "Un contact n'est pas lisible.", "Donnez pour chacun role, name et email en texte.")
+    elif (problem := _of_text("contacts", str(terms.contacts))) is not None:
+        yield problem
     if terms.status not in STATUSES:
         yield Problem("status", f"« {terms.status} » n'est pas un statut.", "Choisissez active ou closed.")
+
+
+def _of_text(name: str, text: str) -> Problem | None:
+    if _TOKEN.search(text) is None:
+        return None
+    return Problem(name, "Ce texte contient un jeton, qui ne se conserve pas.", "Désignez le jeton par son jti.")
 
 
 def _of_scopes(scopes: Collection[str], known: Collection[str] | None) -> Iterable[Problem]:

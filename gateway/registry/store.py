@@ -22,6 +22,7 @@ from gateway.registry.rules import (
     check_expiry,
     check_operator,
     check_terms,
+    check_text,
     check_zone,
     from_epoch,
 )
@@ -224,6 +225,7 @@ class Store:
         now = from_epoch(self._clock())
         if at is not None:
             check_zone("at", at)
+        check_text("reason", reason)
         identifier = _uuid(jti)
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import redis
 
 from audit.search import Query, search
 from config.clock import system_clock
@@ -111,3 +112,18 @@ async def in_one_minute(seconds: float) -> None:
 def uuid_of(text: str) -> UUID:
     """For conditions on a habilitation."""
     return UUID(text)
+
+
+def everything(client: redis.Redis) -> Iterator[tuple[bytes, bytes]]:
+    """Every key of a Redis, with all that it holds."""
+    readers = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+    }
+    for key in client.scan_iter(count=1000):
+        kind = client.type(key)
+        if kind in readers:
+            yield key, b"%r" % readers[kind](key)

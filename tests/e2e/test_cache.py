@@ -9,7 +9,7 @@ import pytest_asyncio
 import redis
 
 from providers.simulator.identifiers import siren_of
-from tests.e2e.office import Office, Registered, open_office
+from tests.e2e.office import Office, Registered, everything, open_office
 from tests.e2e.running import TRACE, Served, code_of
 from tests.e2e.simulated import calls_about, providers
 
@@ -188,18 +188,3 @@ async def test_nothing_in_redis_can_be_read(caller: Registered, stored: redis.Re
     assert name in answer.content
     for secret in (name, siren_of("00210012").encode(), b"for my eyes only", b"eyJ", b"raison_sociale"):
         assert secret not in kept, secret
-
-
-def everything(client: redis.Redis) -> Iterator[tuple[bytes, bytes]]:
-    """Every key of a Redis, with all that it holds."""
-    readers = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-    }
-    for key in client.scan_iter(count=1000):
-        kind = client.type(key)
-        if kind in readers:
-            yield key, b"%r" % readers[kind](key)
