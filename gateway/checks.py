@@ -61,9 +61,14 @@ def authenticate(claims: Claims | None, state: TokenState | None, now: float) ->
     return state
 
 
+def is_open(endpoint: Endpoint, state: TokenState) -> bool:
+    """One scope in common is enough; an endpoint without scopes is open to every client's token."""
+    return state.kind == "client" and not (endpoint.scopes and endpoint.scopes.isdisjoint(state.scopes))
+
+
 def authorise(state: TokenState, endpoint: Endpoint) -> None:
-    """403 00100: one scope in common is enough; an endpoint without scopes is open to every client's token."""
-    if state.kind != "client" or (endpoint.scopes and endpoint.scopes.isdisjoint(state.scopes)):
+    """403 00100."""
+    if not is_open(endpoint, state):
         raise Refusal.of(Refused.SCOPE)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from config.clock import Clock
-from gateway.asked import SILENCE, Answer, Asked, RequestIds
+from gateway.asked import SILENCE, Answer, Asked, Headers, RequestIds
 from gateway.pipeline import Pipeline
 from gateway.tokens import AMBIGUOUS
 from gateway.visits import Visits
@@ -23,7 +23,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)")
 _PAGES = re.compile(
-    r"/(admin|proxy/files|proxy/inpi/download|metrics|docs)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$"
+    r"/(admin|proxy/files|proxy/inpi/download|metrics|docs|mcp)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$"
 )
 
 SECURITY = [
@@ -108,7 +108,7 @@ class Door:
             if visit.refusal is None:
                 await send(message)
 
-        await self._pages(scope, receive, with_headers(recorded, asked))
+        await self._pages(scope, receive, with_headers(recorded, asked, visit.headers))
 
     @staticmethod
     async def _send(answer: Answer, send: Send) -> None:
@@ -164,13 +164,13 @@ class Door:
         extension()
 
 
-def with_headers(send: Send, asked: Asked) -> Send:
-    """Adds to a page's answer the headers that all answers carry."""
+def with_headers(send: Send, asked: Asked, more: Headers = ()) -> Send:
+    """Adds to a page's answer the headers that all answers carry, and those of this one."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             named = {name for name, _ in message.get("headers", ())}
-            added = [(b"x-request-id", asked.request_id.encode()), *SECURITY]
+            added = [(b"x-request-id", asked.request_id.encode()), *SECURITY, *more]
             message["headers"] = [*message.get("headers", ()), *((n, v) for n, v in added if n not in named)]
         await send(message)
 

@@ -24,6 +24,7 @@ from gateway.database import Pool, open_pool
 from gateway.documents import Documents, open_store
 from gateway.downloads import Downloads
 from gateway.health import Health
+from gateway.mcp.tools import Toolbox
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.protocol import Doorstep
@@ -63,6 +64,7 @@ class Parts:
     documents: Documents
     remote: RemoteFiles
     downloads: Downloads
+    toolbox: Toolbox
     upstream: Upstream
     health: Health
     trail: Trail
@@ -127,9 +129,10 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             log_requests=settings.log_requests,
             **shared,  # type: ignore[arg-type]
         )
-        visits = Visits(**shared)  # type: ignore[arg-type]
+        visits = Visits(query_token=settings.query_token, **shared)  # type: ignore[arg-type]
         deferred = {name: endpoint for adapter in ADAPTERS for name, endpoint in adapter.deferred.items()}
         downloads = Downloads(documents, visits, upstream, deferred, clock, base)
+        toolbox = Toolbox(ENDPOINTS, upstream, documents, clock, base)
         remote = await stack.enter_async_context(_remote(settings))
         pings = [ping for adapter in ADAPTERS for ping in adapter.pings]
         health = Health(pings, upstream, link, lambda: pool, clock, base)
@@ -138,7 +141,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             stack.push_async_callback(_stop, asyncio.create_task(work))
         yield Parts(
             settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, remote,
-            downloads, upstream, health, trail, metrics, doorstep, clock, base,
+            downloads, toolbox, upstream, health, trail, metrics, doorstep, clock, base,
         )  # fmt: skip
 
 

@@ -1,15 +1,17 @@
-"""Requests for pages that are not data (administration, documents, descriptions): admitted, judged, recorded."""
+"""Requests for pages that are not data (administration, documents, tools, descriptions): admitted, judged, recorded."""
 
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from audit.ids import Ids
 from audit.record import Record
 from audit.spool import SpoolUnavailable
 from audit.trail import Trail
 from config.clock import Clock
-from config.quotas import PROXIED_FILES
+from config.quotas import MCP, PROXIED_FILES, Group
 from gateway import checks
 from gateway.asked import SILENCE, Answer, Asked
 from gateway.errors import JSON, Refusal, Refused
@@ -20,16 +22,22 @@ from gateway.tokens import Claims, VerifiedTokens, find_token
 from ratelimit.address import block_of
 from ratelimit.ban import Ban
 from ratelimit.bans import Bans
-from ratelimit.limiter import Counter, Limiter, TokenSeen, quota_headers, retry_after
+from ratelimit.limiter import Counter, Headers, Limiter, quota_headers, retry_after
 
 ADMIN = "/admin"
 METRICS = "/metrics"
+TOOLS = "/mcp"
+CUSTOM = "custom"
 READ, WRITE = "admin:read", "admin:write"
 
 
 @dataclass(slots=True)
 class Visit:
-    """A request for a page. `refusal` is what to answer instead of the page; `extra` goes to its record."""
+    """A request for a page. `refusal` is what to answer instead of the page; `extra` goes to its record.
+
+    `answered` is the status to record where it is not the page's: that of the operation that a tool stands for.
+    `headers` are told with the answer, whatever it is.
+    """
 
     asked: Asked
     block: str
@@ -40,7 +48,10 @@ class Visit:
     operation_id: str | None = None
     provider: str | None = None
     siren: str | None = None
+    siret: str | None = None
+    answered: int | None = None
     is_recorded: bool = False
+    headers: Headers = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -48,9 +59,15 @@ class Visit:
 class OverQuota(Exception):
     """The allowance of a token is used up; `ban` is there where this refusal was one too many."""
 
-    seen: TokenSeen
-    counter: Counter
+    now: float
     ban: Ban | None
+
+
+@dataclass(eq=False)
+class NotAuthorised(Exception):
+    """The token does not open the tools. They say so in words of their own, without the envelope."""
+
+    codes: tuple[str, ...]
 
 
 class Visits:
@@ -66,6 +83,7 @@ class Visits:
         trail: Trail,
         metrics: Metrics,
         clock: Clock,
+        query_token: bool,
     ) -> None:
         """The same parts as the pipeline's."""
         self.verified = verified
@@ -75,6 +93,7 @@ class Visits:
         self.trail = trail
         self.metrics = metrics
         self.clock = clock
+        self._query_token = query_token
         self._ids = Ids()
 
     async def admit(self, asked: Asked) -> Visit:
@@ -91,14 +110,19 @@ class Visits:
                 await self._judge_operator(visit)
             elif asked.path.startswith("/proxy/files/"):
                 await self._count_file(visit)
+            elif asked.path == TOOLS:
+                await self._judge_assistant(visit)
         except OverQuota as over:
             refusal = Refusal.of(Refused.QUOTA)
             visit.codes = refusal.codes
             answer = _answer(refusal, asked)
-            answer.headers += quota_headers(over.counter.limit, over.seen.counts[0], over.seen.now)
-            answer.headers.append((b"retry-after", retry_after(over.seen.now)))
+            answer.headers += [*visit.headers, (b"retry-after", retry_after(over.now))]
             if (ban := over.ban) is not None:
                 answer.after = lambda: self.bans.impose(ban)
+            return await self._refuse(visit, answer)
+        except NotAuthorised as wrong:
+            visit.codes = wrong.codes
+            answer = Answer(401, [*_headers(asked), *visit.headers], unauthorised(wrong.codes))
             return await self._refuse(visit, answer)
         except Refusal as refusal:
             visit.codes = refusal.codes
@@ -113,6 +137,7 @@ class Visits:
         """Make the visit's record durable; gives what to answer instead where that cannot be."""
         visit.is_recorded = True
         asked, state = visit.asked, visit.state
+        status = status if visit.answered is None else visit.answered
         self.metrics.count(None, status, False, self.clock() - asked.at)
         record = Record(
             id=self._ids(asked.at),
@@ -128,6 +153,7 @@ class Visits:
             habilitation=state.habilitation_id if state else None,
             holder_siret=state.siret if state else None,
             siren=visit.siren,
+            siret=visit.siret,
             provider=visit.provider,
             client_ip=asked.address,
             user_agent=asked.user_agent.decode("latin-1"),
@@ -179,13 +205,55 @@ class Visits:
         token = find_token(asked.authorization, asked.api_key, b"", False)
         if not token:
             return
-        counter = self.limiter.counter(PROXIED_FILES, PROXIED_FILES.name)
-        digest = hashlib.blake2b(token, digest_size=16).hexdigest()
-        seen = await self.limiter.look_at_stranger(digest, (counter,))
-        if seen.exceeded((counter,)) is not None:
-            raise OverQuota(seen, counter, await self.limiter.count_refusal(visit.block))
+        await self._draw(visit, token, PROXIED_FILES)
+
+    async def _judge_assistant(self, visit: Visit) -> None:
+        """401 00105 · 403 00107 · 429 00429 as for data; then 401 without a code, for want of the right or of time."""
+        asked = visit.asked
+        token = find_token(asked.authorization, asked.api_key, asked.query, self._query_token)
+        visit.claims = self.verified.claims(token) if token else None
+        if visit.claims is not None:
+            visit.state = await self.current_state(visit.claims.jti)
+        checks.admit(visit.state, asked)
+        if token:
+            await self._draw(visit, token, MCP)
+        try:
+            state = checks.authenticate(visit.claims, visit.state, asked.at)
+        except Refusal as refusal:
+            raise NotAuthorised(refusal.codes) from None
+        claimed = visit.claims is not None and visit.claims.mcp
+        if state.kind != "client" or not (state.mcp or claimed):
+            raise NotAuthorised(Refusal.of(Refused.SCOPE).codes)
+
+    async def _draw(self, visit: Visit, token: bytes, group: Group) -> None:
+        """Draw on the token's allowances, or on those of a text that is no token of ours. 429 00429."""
+        counters: tuple[Counter, ...] = (self.limiter.counter(group, group.name),)
+        state = visit.state
+        if state is None:
+            digest = hashlib.blake2b(token, digest_size=16).hexdigest()
+            seen = await self.limiter.look_at_stranger(digest, counters)
+        else:
+            if state.rate_limit is not None:
+                counters = (Counter(CUSTOM, state.rate_limit), *counters)
+            seen = await self.limiter.look_at_token(state.jti, state.version, counters)
+        if not seen.counts:
+            return  # the token has just changed: this once, nothing is counted
+        met = seen.exceeded(counters)
+        told = met or 0
+        visit.headers += quota_headers(counters[told].limit, seen.counts[told], seen.now)
+        if met is not None:
+            raise OverQuota(seen.now, await self.limiter.count_refusal(visit.block))
+
+
+def unauthorised(codes: tuple[str, ...]) -> bytes:
+    """What assistants read with a 401."""
+    is_expired = codes == Refusal.of(Refused.EXPIRED).codes
+    return orjson.dumps({"error": "token_expired" if is_expired else "not_authorized"})
 
 
 def _answer(refusal: Refusal, asked: Asked) -> Answer:
-    headers = [(b"content-type", JSON), (b"x-request-id", asked.request_id.encode())]
-    return Answer(refusal.status, headers, refusal.body())
+    return Answer(refusal.status, _headers(asked), refusal.body())
+
+
+def _headers(asked: Asked) -> Headers:
+    return [(b"content-type", JSON), (b"x-request-id", asked.request_id.encode())]

@@ -5,11 +5,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.routing import Route
 
 from gateway.errors import JSON, NOT_A_PAGE, TEXT, Refused, error, render
 from gateway.pages import admin, description, downloads, files, health
+from gateway.pages.mcp import McpPage
 from gateway.parts import Parts
-from gateway.visits import Visit
+from gateway.visits import TOOLS, Visit
 
 
 def create_pages(parts: Parts) -> FastAPI:
@@ -18,6 +20,7 @@ def create_pages(parts: Parts) -> FastAPI:
     pages.state.parts = parts
     for router in (health.router, description.router, files.router, downloads.router, admin.router):
         pages.include_router(router)
+    pages.router.routes.append(Route(TOOLS, McpPage(parts.toolbox)))
     pages.add_exception_handler(400, _malformed)
     pages.add_exception_handler(404, _nowhere)
     pages.add_exception_handler(405, _nowhere)

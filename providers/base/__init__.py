@@ -15,6 +15,7 @@ from providers.base.endpoint import (
     RecentTraffic,
     Retriever,
     Table,
+    Tool,
     daily,
 )
 from providers.base.exchange import Get, Post, Reply, Request, Unreadable
@@ -57,6 +58,7 @@ __all__ = [
     "Rule",
     "Single",
     "Table",
+    "Tool",
     "Unreadable",
     "Upstream",
     "Wire",

@@ -106,6 +106,14 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tool:
+    """The endpoint as an assistant calls it, over MCP: the name of the tool and, for some, advice in Markdown."""
+
+    name: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One operation of the contract, and all its rules.
 
@@ -142,6 +150,7 @@ class Endpoint:
     deprecated: bool = False
     sunset: date | None = None
     aliases: tuple[str, ...] = ()
+    mcp: Tool | None = None
     key: str = ""
 
     @cached_property
@@ -177,8 +186,8 @@ class Endpoint:
             raise Unreadable(f"not the expected shape at {places(error)}") from None
 
     def but(self, **changes: Any) -> "Endpoint":
-        """The next version, told as a difference."""
-        return replace(self, **changes)
+        """Another version, told as a difference. What is known of this one alone is not handed on."""
+        return replace(self, **{"aliases": (), "mcp": None, "sunset": None, **changes})
 
 
 def places(error: ValidationError) -> str:

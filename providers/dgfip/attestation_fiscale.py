@@ -20,6 +20,7 @@ from providers.base import (
     Get,
     Reply,
     Single,
+    Tool,
 )
 from providers.base.models import CONTRACT_DATE
 from providers.base.pdf import first_pages, is_pdf
@@ -94,6 +95,7 @@ def says_refused(reply: Reply) -> bool:
 attestation_fiscale_v4 = Endpoint(
     operation_id="api_entreprise_v4_dgfip_attestations_fiscales",
     path="/v4/dgfip/unites_legales/{siren}/attestation_fiscale",
+    mcp=Tool(name="dgfip.attestation_fiscale"),
     title="Attestation fiscale",
     description="Attestation de régularité fiscale de l'entreprise, délivrée par la DGFIP, et dates qui la situent.",
     tag="Attestations sociales et fiscales",

@@ -20,6 +20,7 @@ from providers.base import (
     OneOrMany,
     Reply,
     Single,
+    Tool,
     Wire,
 )
 from providers.base.models import first_characters
@@ -83,6 +84,7 @@ def nothing_declared(reply: Reply) -> bool:
 chiffres_affaires_v3 = Endpoint(
     operation_id="api_entreprise_v3_dgfip_chiffres_affaires",
     path="/v3/dgfip/etablissements/{siret}/chiffres_affaires",
+    mcp=Tool(name="dgfip.chiffres_affaires"),
     title="Chiffre d'affaires",
     description="Chiffres d'affaires des derniers exercices déclarés à la DGFIP par l'entreprise.",
     tag="Informations financières",

@@ -5,7 +5,7 @@ import re
 from pydantic import AliasChoices, Field
 
 from config.quotas import JSON_RESOURCES
-from providers.base import Cache, Call, Contract, Empty, Endpoint, OneOrMany, Single, Wire
+from providers.base import Cache, Call, Contract, Empty, Endpoint, OneOrMany, Single, Tool, Wire
 from providers.dgfip import dictionnaire
 from providers.dgfip.adelie import ADELIE
 from providers.dgfip.declarations import FAILURES, YEAR, Declaration, request
@@ -195,6 +195,7 @@ def normalise(sent: Sent, call: Call) -> LiassesFiscales:
 liasses_fiscales_v3 = Endpoint(
     operation_id="api_entreprise_v3_dgfip_liasses_fiscales",
     path="/v3/dgfip/unites_legales/{siren}/liasses_fiscales/{year}",
+    mcp=Tool(name="dgfip.liasses_fiscales"),
     title="Liasses fiscales",
     description="Déclarations de résultat déposées par l'entreprise à la DGFIP au titre d'une année, case par case.",
     tag="Informations financières",

@@ -7,7 +7,20 @@ from typing import Literal
 from pydantic import Field
 
 from config.quotas import JSON_RESOURCES
-from providers.base import PERIMETER, Cache, Call, Contract, Empty, Endpoint, Failure, OneOrMany, Reply, Single, Wire
+from providers.base import (
+    PERIMETER,
+    Cache,
+    Call,
+    Contract,
+    Empty,
+    Endpoint,
+    Failure,
+    OneOrMany,
+    Reply,
+    Single,
+    Tool,
+    Wire,
+)
 from providers.dgfip.adelie import ADELIE
 from providers.dgfip.declarations import FAILURES, YEAR, Declaration, first, request
 
@@ -283,6 +296,7 @@ NO_LINK = f"L'entreprise n'a déposé ni imprimé 2059F ni imprimé 2059G au tit
 liens_capitalistiques_v3 = Endpoint(
     operation_id="api_entreprise_v3_dgfip_liens_capitalistiques",
     path="/v3/dgfip/unites_legales/{siren}/liens_capitalistiques/{year}",
+    mcp=Tool(name="dgfip.liens_capitalistiques"),
     title="Liens capitalistiques",
     description="Actionnaires et filiales de l'entreprise, lus dans les imprimés 2059F et 2059G de sa liasse fiscale.",
     tag="Informations financières",

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.quotas import JSON_RESOURCES
-from providers.base import Call, Contract, Empty, Endpoint, Single
+from providers.base import Call, Contract, Empty, Endpoint, Single, Tool
 from providers.infogreffe.extrait import Dirigeant, Extrait, Node, read
 from providers.infogreffe.produits import FAILURES, PRODUITS, order
 
@@ -245,9 +245,19 @@ def _personne_physique(sent: Extrait, pp: Node) -> PersonnePhysique:
     )
 
 
+_ADVICE = """
+Cet outil lit le registre du commerce et des sociétés : date d'immatriculation, capital, dirigeants, établissement
+principal, observations du greffier.
+
+- Les observations disent les procédures collectives en cours : lisez-les avant de conclure qu'une entreprise va bien.
+- Les artisans et les professions libérales n'y sont pas : une erreur 404 ne dit pas que l'entreprise n'existe pas.
+- La réponse nomme des personnes physiques : n'en gardez que ce que la démarche demande.
+"""
+
 extrait_kbis_v3 = Endpoint(
     operation_id="api_entreprise_v3_infogreffe_extraits_rcs",
     path="/v3/infogreffe/rcs/unites_legales/{siren}/extrait_kbis",
+    mcp=Tool(name="infogreffe.extraits_rcs", advice=_ADVICE),
     title="Extrait RCS",
     description="Ce que le registre du commerce et des sociétés dit d'une entreprise : identité, capital, mandataires, "
     "établissement principal, observations du greffier.",

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.quotas import JSON_RESOURCES
-from providers.base import PERIMETER, Call, Collection, Contract, Empty, Endpoint, Failure, Reply, Single
+from providers.base import PERIMETER, Call, Collection, Contract, Empty, Endpoint, Failure, Reply, Single, Tool
 from providers.infogreffe.extrait import Dirigeant, Extrait, read, timestamp
 from providers.infogreffe.produits import FAILURES, PRODUITS, extract, order
 
@@ -108,6 +108,7 @@ def has_nobody(reply: Reply) -> bool:
 mandataires_sociaux_v3 = Endpoint(
     operation_id="api_entreprise_v3_infogreffe_mandataires_sociaux",
     path="/v3/infogreffe/rcs/unites_legales/{siren}/mandataires_sociaux",
+    mcp=Tool(name="infogreffe.mandataires_sociaux"),
     title="Mandataires sociaux",
     description="Personnes qui dirigent, contrôlent ou administrent une entreprise inscrite au registre du commerce et "
     "des sociétés.",

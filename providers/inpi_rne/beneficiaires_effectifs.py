@@ -5,7 +5,20 @@ from typing import Any
 from pydantic import Field
 
 from config.quotas import INPI_RNE
-from providers.base import Cache, Call, Collection, Contract, Empty, Endpoint, Failure, Get, OneOrMany, Reply, Single
+from providers.base import (
+    Cache,
+    Call,
+    Collection,
+    Contract,
+    Empty,
+    Endpoint,
+    Failure,
+    Get,
+    OneOrMany,
+    Reply,
+    Single,
+    Tool,
+)
 from providers.inpi_rne.rne import COMPANIES, COMPANY_FAILURES, NOT_FOUND_DETAIL, RNE, sent
 from providers.inpi_rne.texts import upper
 from providers.inpi_rne.wire import Personne, Sparse
@@ -315,6 +328,7 @@ def has_nobody(reply: Reply) -> bool:
 beneficiaires_effectifs_v3 = Endpoint(
     operation_id="api_entreprise_v3_inpi_rne_beneficiaires_effectifs",
     path="/v3/inpi/rne/unites_legales/{siren}/beneficiaires_effectifs",
+    mcp=Tool(name="inpi.rne.beneficiaires_effectifs"),
     title="Bénéficiaires effectifs",
     description="Personnes physiques qui possèdent ou contrôlent une entreprise en dernier ressort, telles qu'elles "
     "sont déclarées au registre national des entreprises.",

@@ -5,7 +5,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from config.quotas import JSON_RESOURCES
-from providers.base import Cache, Call, Contract, Endpoint, Failure, Kind, Single
+from providers.base import Cache, Call, Contract, Endpoint, Failure, Kind, Single, Tool
 from providers.insee import adresses, unites_legales, wire
 from providers.insee.adresses import Adresse, adresse
 from providers.insee.conversions import (
@@ -272,6 +272,7 @@ etablissements_v3 = Endpoint(
 etablissements_v4 = etablissements_v3.but(
     operation_id="api_entreprise_v4_insee_etablissements",
     path="/v4/insee/sirene/etablissements/{siret}",
+    mcp=Tool(name="insee.etablissement"),
     description=_DESCRIPTION.format(extent=_ALL, nomenclature=_RECENT),
     normalise=normalise_v4,
     deprecated=False,

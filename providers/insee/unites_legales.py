@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 
 from config.quotas import JSON_RESOURCES
-from providers.base import Cache, Call, Contract, Endpoint, Single
+from providers.base import Cache, Call, Contract, Endpoint, Single, Tool
 from providers.insee import wire
 from providers.insee.conversions import (
     ActivitePrincipale,
@@ -324,6 +324,21 @@ _ALL = "données protégées des entités en diffusion partielle comprises"
 _OPEN = "limité à ce qui est public"
 _FORMER, _RECENT = "NAF révision 2", "NAF 2025 et en NAF révision 2"
 
+_ADVICE = """
+Commencez par cet outil pour savoir si une entreprise existe, comment elle s'appelle, ce qu'elle fait et si elle est
+active (`etat_administratif` : `A` pour active, `C` pour cessée).
+
+- Pour une personne physique, `personne_morale_attributs` n'a que des valeurs nulles, et inversement.
+- `siret_siege_social` donne le SIRET à passer aux outils qui portent sur un établissement.
+"""
+_ADVICE_OPEN = """
+La même chose que `insee.unite_legale`, sans ce que les entreprises ont refusé de diffuser. Préférez-le dès que la
+réponse doit être publiée, ou montrée à d'autres que l'agent habilité.
+
+- `[ND]` tient la place d'une valeur qui n'est pas diffusée ; `status_diffusion` dit si l'entreprise l'a demandé.
+- Une erreur 404 peut vouloir dire que l'entreprise existe mais ne veut être diffusée d'aucune façon.
+"""
+
 unites_legales_v3 = Endpoint(
     operation_id="api_entreprise_v3_insee_unites_legales",
     path="/v3/insee/sirene/unites_legales/{siren}",
@@ -346,6 +361,7 @@ unites_legales_v3 = Endpoint(
 unites_legales_v4 = unites_legales_v3.but(
     operation_id="api_entreprise_v4_insee_unites_legales",
     path="/v4/insee/sirene/unites_legales/{siren}",
+    mcp=Tool(name="insee.unite_legale", advice=_ADVICE),
     description=_DESCRIPTION.format(extent=_ALL, nomenclature=_RECENT),
     normalise=normalise_v4,
     deprecated=False,
@@ -363,6 +379,7 @@ unites_legales_diffusables_v3 = unites_legales_v3.but(
 unites_legales_diffusables_v4 = unites_legales_diffusables_v3.but(
     operation_id="api_entreprise_v4_insee_unites_legales_diffusables",
     path="/v4/insee/sirene/unites_legales/diffusibles/{siren}",
+    mcp=Tool(name="insee.unite_legale_diffusable", advice=_ADVICE_OPEN),
     description=_DESCRIPTION.format(extent=_OPEN, nomenclature=_RECENT),
     normalise=normalise_diffusible_v4,
     deprecated=False,

@@ -21,6 +21,7 @@ from providers.base import (
     Provider,
     Reply,
     Single,
+    Tool,
 )
 from providers.base.models import named_in_contract
 from providers.base.pdf import is_another_file
@@ -161,9 +162,19 @@ def is_missing(reply: Reply) -> bool:
     return reply.status == 200 and not reply.body
 
 
+_ADVICE = """
+Cet outil dit si un établissement du bâtiment est certifié par Qualibat, et pour quels travaux.
+
+- Les qualifications, les assureurs et les dates sont lus dans le certificat, un PDF : en cas de doute, le document fait
+  foi. Son lien, `document_url`, vit le temps annoncé.
+- Une qualification porte la mention RGE ou non : elle seule ouvre droit aux aides à la rénovation énergétique.
+- Demandez l'établissement qui fait les travaux : les autres établissements de l'entreprise n'ont pas sa certification.
+"""
+
 certification_batiment_v4 = Endpoint(
     operation_id="api_entreprise_v4_qualibat_certifications_batiment",
     path="/v4/qualibat/etablissements/{siret}/certification_batiment",
+    mcp=Tool(name="qualibat.certifications_batiment", advice=_ADVICE),
     title="Certification Qualibat",
     description="Certificat Qualibat d'une entreprise du bâtiment, et ce qui y est lu : dates, assureurs, "
     "qualifications avec ou sans mention RGE.",

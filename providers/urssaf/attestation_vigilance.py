@@ -28,6 +28,7 @@ from providers.base import (
     Reply,
     Request,
     Single,
+    Tool,
 )
 from providers.base.pdf import first_pages
 from providers.urssaf.attn import ATTN, NOT_DELIVERED, PENDING, UNDER_ANALYSIS, is_refused, reasons, says, told
@@ -264,9 +265,20 @@ REASONS = (
     Failure.UNKNOWN.when(is_object, detail="L'Urssaf a répondu par un objet JSON qui n'est pas une liste de motifs."),
 )
 
+_ADVICE = """
+Cet outil demande à l'Urssaf l'attestation que l'entreprise doit à qui la paie. La réponse prend parfois plusieurs
+secondes.
+
+- `entity_status` dit si l'attestation est délivrée. Un refus n'est pas une erreur : l'entreprise n'est pas à jour.
+- L'attestation est un PDF, à l'adresse donnée par `document_url` ; ce lien vit le temps annoncé, et quiconque l'a peut
+  lire le document : ne le publiez pas.
+- Une erreur 404 ne dit rien de la situation de l'entreprise.
+"""
+
 attestation_vigilance_v4 = Endpoint(
     operation_id="api_entreprise_v4_acoss_attestations_sociales",
     path="/v4/urssaf/unites_legales/{siren}/attestation_vigilance",
+    mcp=Tool(name="urssaf.attestations_sociales", advice=_ADVICE),
     title="Attestation de vigilance",
     description="Attestation de l'Urssaf selon laquelle l'entreprise est à jour de ses cotisations sociales, ou refus "
     "de la délivrer. Le code de sécurité et la date de début de validité sont lus dans le document.",
