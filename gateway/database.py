@@ -1,9 +1,11 @@
 """The PostgreSQL database: a pool of connections to it, and the state of its schema."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 from alembic import command
@@ -11,6 +13,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -42,6 +46,31 @@ async def open_pool(
     )
     await pool
     return pool
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What is asked of PostgreSQL, or TimeoutError at the limit.
+
+    What is not answered by then is left behind: asyncpg would wait until the server confirms that it gives up, which
+    one that hangs does not.
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait((task,), timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    task.add_done_callback(_heed)
+    task.cancel()
+    raise TimeoutError
+
+
+def _heed(task: "asyncio.Task[Any]") -> None:
+    """Look at the failure of what nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 @dataclass(frozen=True, slots=True)

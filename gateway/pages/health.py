@@ -6,7 +6,7 @@ import asyncpg
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from gateway.database import schema_state
+from gateway.database import schema_state, within
 from gateway.pages.parts import GatewayParts
 
 router = APIRouter()
@@ -37,10 +37,10 @@ async def ready(parts: GatewayParts) -> JSONResponse:
 
 async def _database(parts: GatewayParts) -> str:
     try:
-        async with asyncio.timeout(READINESS_SECONDS):
-            return "behind" if (await schema_state(parts.pool)).is_behind else "ok"
+        state = await within(READINESS_SECONDS, schema_state(parts.pool))
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return "degraded"
+    return "behind" if state.is_behind else "ok"
 
 
 @router.api_route("/pings", methods=["GET", "HEAD"])

@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from config.clock import Clock
-from gateway.database import Pool
+from gateway.database import Pool, within
 from gateway.registry.state import TokenState
 from gateway.registry.store import CHANNEL, Store
 
@@ -161,12 +161,15 @@ class Registry:
             raise ConnectionError("not connected yet")
         store = Store(pool, self._clock)
         flight = self._flights[jti]
-        async with asyncio.timeout(LOAD_SECONDS):
+
+        async def read() -> TokenState | None:
             while True:
                 flight.is_stale = False
                 state = await store.load_state(jti)
                 if not flight.is_stale:
                     return state
+
+        return await within(LOAD_SECONDS, read())
 
     async def _tell(self, state: TokenState) -> None:
         try:

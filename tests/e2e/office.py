@@ -92,10 +92,10 @@ class Office:
 
 
 @asynccontextmanager
-async def open_office(gateway: Served) -> AsyncIterator[Office]:
-    """An office beside a running gateway."""
+async def open_office(gateway: Served, database_url: str = "") -> AsyncIterator[Office]:
+    """An office beside a running gateway, on another way to its database if there is one."""
     keys = Keys.load(JwtSettings(), Path(gateway.environ["OCTROI_DATA_DIR"]), system_clock)
-    pool = await open_pool(gateway.environ["OCTROI_DATABASE_URL"])
+    pool = await open_pool(database_url or gateway.environ["OCTROI_DATABASE_URL"])
     try:
         yield Office(pool, keys, gateway.url)
     finally:
