@@ -96,15 +96,17 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         stack.push_async_callback(registry.close)
         trail = await Trail.open(settings.audit, settings.data_dir / "spool", pool, clock)
         stack.push_async_callback(trail.close)
-        client = await stack.enter_async_context(provider_client(httpx.create_ssl_context()))
+        transport = await stack.enter_async_context(provider_transport(httpx.create_ssl_context()))
         certified = {
-            slug: await stack.enter_async_context(provider_client(context)) for slug, context in certificates.items()
+            slug: await stack.enter_async_context(provider_transport(context)) for slug, context in certificates.items()
         }
         documents = Documents(
             open_store(settings.documents, settings.data_dir), link, seal, settings.documents, clock, base
         )
         vault = RedisVault(link, seal, clock)
-        upstream = Upstream(client, settings.upstream, settings.providers, vault, documents, _paris(clock), certified)
+        upstream = Upstream(
+            transport, settings.upstream, settings.providers, vault, documents, _paris(clock), certified
+        )
         cache = AnswerCache(link, seal, clock, settings.cache.local_bytes)
         stack.push_async_callback(cache.close)
         metrics = Metrics()
@@ -214,14 +216,14 @@ def certified_contexts(providers: Mapping[str, ProviderSettings]) -> dict[str, s
     return contexts
 
 
-def provider_client(context: ssl.SSLContext) -> httpx.AsyncClient:
-    """A client of provider traffic: aiohttp's transport, the fastest measured behind httpx's interface."""
+def provider_transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
+    """A transport of provider traffic: aiohttp's, the fastest measured behind httpx's interface."""
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    return httpx.AsyncClient(transport=AiohttpTransport(client=session), trust_env=False)
+    return AiohttpTransport(client=session)
 
 
 @asynccontextmanager

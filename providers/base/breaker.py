@@ -19,6 +19,7 @@ class Breaker:
 
     now: Callable[[], float]
     _outcomes: deque[tuple[float, bool]] = field(default_factory=deque)
+    _failures: int = 0
     _opened_at: float | None = None
     _probing: bool = False
 
@@ -48,12 +49,13 @@ class Breaker:
             self._probing = False
             self._opened_at = now if failed else None
             self._outcomes.clear()
+            self._failures = 0
             return
         self._outcomes.append((now, failed))
+        self._failures += failed
         while self._outcomes[0][0] < now - WINDOW_SECONDS:
-            self._outcomes.popleft()
-        failures = sum(failed for _, failed in self._outcomes)
-        if len(self._outcomes) >= LEAST_CALLS and failures >= OPENING_SHARE * len(self._outcomes):
+            self._failures -= self._outcomes.popleft()[1]
+        if len(self._outcomes) >= LEAST_CALLS and self._failures >= OPENING_SHARE * len(self._outcomes):
             self._opened_at = now
 
     def forget_probe(self) -> None:

@@ -108,15 +108,15 @@ async def play(case: dict[str, Any], endpoints: tuple[Endpoint, ...]) -> tuple[i
     """Status, body and the calls made to the provider."""
     endpoint, texts = find(case["request"]["path"], endpoints)
     playback = Playback(list(case["exchanges"]))
-    async with httpx.AsyncClient(transport=httpx.MockTransport(playback)) as client:
+    async with httpx.MockTransport(playback) as transport:
         upstream = Upstream(
-            client,
+            transport,
             UpstreamSettings(maintenance=False, breaker=False),
             {endpoint.provider.slug: _credentials()},
             MemoryVault(),
             MemoryDocuments(),
             lambda: NOW,
-            {endpoint.provider.slug: client},
+            {endpoint.provider.slug: transport},
         )
         values, wrong = _read(endpoint, texts)
         if wrong:

@@ -27,7 +27,7 @@ class Wire:
 
 
 def an_upstream(wire: Wire, told: ProviderSettings = KNOWN, **settings: Any) -> Upstream:
-    client = httpx.AsyncClient(transport=httpx.MockTransport(wire))
+    client = httpx.MockTransport(wire)
     return Upstream(
         client, UpstreamSettings(**settings), {"essai": told}, MemoryVault(), MemoryDocuments(), lambda: NOW
     )

@@ -38,9 +38,9 @@ async def ask(endpoint: Endpoint, body: str, **settings: Any) -> Any:
         return httpx.Response(200, content=body)
 
     told = ProviderSettings.model_validate({"api_key": "known", **settings})
-    async with httpx.AsyncClient(transport=httpx.MockTransport(service)) as client:
+    async with httpx.MockTransport(service) as transport:
         upstream = Upstream(
-            client, UpstreamSettings(), {endpoint.provider.slug: told}, MemoryVault(), MemoryDocuments(), lambda: NOW
+            transport, UpstreamSettings(), {endpoint.provider.slug: told}, MemoryVault(), MemoryDocuments(), lambda: NOW
         )
         call = a_call().asking(siren_or_rna="W999000006", siret_or_rna="W999000006")
         return (await upstream.fetch(endpoint, call)).model_dump(mode="json")

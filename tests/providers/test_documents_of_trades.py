@@ -104,7 +104,7 @@ async def test_the_situation_of_a_company_says_nothing_of_the_service(status: in
 
 def an_upstream(answer: Any, slug: str, now: datetime) -> Upstream:
     told = ProviderSettings(client_id="known", client_secret="known", api_key="known")
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    client = httpx.MockTransport(answer)
     return Upstream(client, UpstreamSettings(), {slug: told}, MemoryVault(), MemoryDocuments(), lambda: now)
 
 

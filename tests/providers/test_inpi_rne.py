@@ -77,7 +77,7 @@ class Inpi:
 
 
 def an_upstream(inpi: Inpi, vault: Vault, told: ProviderSettings = BOTH) -> Upstream:
-    client = httpx.AsyncClient(transport=httpx.MockTransport(inpi))
+    client = httpx.MockTransport(inpi)
     return Upstream(client, UpstreamSettings(breaker=False), {"inpi_rne": told}, vault, MemoryDocuments(), lambda: NOW)
 
 

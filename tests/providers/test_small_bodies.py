@@ -30,7 +30,7 @@ async def test_msa_is_not_called_in_the_night(moment: str, closed: bool) -> None
         return httpx.Response(200, json={"TopRMPResponse": {"topRegMarchePublic": "S"}})
 
     now = datetime.fromisoformat(f"2026-04-28T{moment}").replace(tzinfo=PARIS)
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    client = httpx.MockTransport(answer)
     upstream = Upstream(client, UpstreamSettings(), {}, MemoryVault(), MemoryDocuments(), lambda: now)
 
     with pytest.raises(ProviderFailed) as failed:
@@ -73,13 +73,13 @@ async def test_probtp_is_shown_a_certificate() -> None:
         asked.append(request)
         return httpx.Response(200, json={"entete": {"code": "0"}, "corps": "00"})
 
-    certified = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    certified = httpx.MockTransport(answer)
     told = {"probtp": ProviderSettings(certificate=Path("certificat.pem"))}
     call = a_call().asking(siret="99950101800013")
 
     def upstream(**more: Any) -> Upstream:
         now = datetime(2026, 4, 28, 10, tzinfo=PARIS)
-        nobody = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(500)))
+        nobody = httpx.MockTransport(lambda _: httpx.Response(500))
         return Upstream(nobody, UpstreamSettings(), told, MemoryVault(), MemoryDocuments(), lambda: now, certified=more)
 
     answered = await upstream(probtp=certified).fetch(probtp.conformite_cotisations_retraite_v3, call)
@@ -100,7 +100,7 @@ async def test_the_carif_oref_ping_wants_habilitations() -> None:
     for name in ("v3_known", "v3_nothing_more"):
         case = json.loads((HERE / "carif_oref" / f"{name}.json").read_text())
         reply = httpx.Response(200, json=case["exchanges"][0]["response"]["body"]["json"])
-        client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _, reply=reply: reply))
+        client = httpx.MockTransport(lambda _, reply=reply: reply)
         told = {"carif_oref": ProviderSettings.model_validate({"api_key": "known"})}
         now = datetime(2026, 4, 28, 10, tzinfo=PARIS)
         upstream = Upstream(client, UpstreamSettings(), told, MemoryVault(), MemoryDocuments(), lambda now=now: now)

@@ -59,7 +59,7 @@ class Adelie:
 
 def an_upstream(adelie: Adelie) -> Upstream:
     return Upstream(
-        httpx.AsyncClient(transport=httpx.MockTransport(adelie)),
+        httpx.MockTransport(adelie),
         UpstreamSettings(maintenance=False),
         {"dgfip": ProviderSettings(client_id="known", client_secret="known")},
         MemoryVault(),

@@ -93,7 +93,7 @@ async def test_a_company_under_analysis_says_nothing_of_the_service(reason: str,
         return httpx.Response(400, json=[{"code": reason}])
 
     upstream = Upstream(
-        httpx.AsyncClient(transport=httpx.MockTransport(urssaf)),
+        httpx.MockTransport(urssaf),
         UpstreamSettings(),
         {"urssaf": ProviderSettings(client_id="known", client_secret="known")},
         MemoryVault(),

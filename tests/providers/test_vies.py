@@ -48,8 +48,8 @@ async def failure(case: Any) -> ProviderFailed:
         body = told["body"]
         return httpx.Response(told["status"], content=json.dumps(body["json"]) if "json" in body else body["text"])
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(vies)) as client:
-        upstream = Upstream(client, UpstreamSettings(), {}, MemoryVault(), MemoryDocuments(), lambda: NOW)
+    async with httpx.MockTransport(vies) as transport:
+        upstream = Upstream(transport, UpstreamSettings(), {}, MemoryVault(), MemoryDocuments(), lambda: NOW)
         with pytest.raises(ProviderFailed) as raised:
             await upstream.fetch(numero_tva_v3, a_call())
     return raised.value

@@ -4,8 +4,6 @@ import json
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from config.clock import PARIS
 from config.settings import UpstreamSettings
 from providers.base import Call, Endpoint, ProviderFailed, Upstream, serialise
@@ -25,12 +23,11 @@ async def ask_with_documents(caller: Caller, endpoint: Endpoint, **values: Any) 
     """The same, with the documents that were kept on the way."""
     documents = MemoryDocuments()
     settings = UpstreamSettings(override="http://simulator", maintenance=False)
-    async with httpx.AsyncClient(transport=caller.client._transport) as client:
-        upstream = Upstream(client, settings, {}, MemoryVault(), documents, lambda: TODAY)
-        try:
-            answer = await upstream.fetch(endpoint, _call(values))
-        except ProviderFailed as failed:
-            return failed.kind.code, []
+    upstream = Upstream(caller.client._transport, settings, {}, MemoryVault(), documents, lambda: TODAY)
+    try:
+        answer = await upstream.fetch(endpoint, _call(values))
+    except ProviderFailed as failed:
+        return failed.kind.code, []
     return json.loads(serialise(answer)), [content for _, _, content in documents.kept]
 
 
