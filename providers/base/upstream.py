@@ -18,7 +18,7 @@ import httpx
 import structlog
 from pydantic import ValidationError
 
-from config.settings import ProviderSettings, UpstreamSettings
+from config.settings import MaintenanceWindow, ProviderSettings, UpstreamSettings
 from providers.base import windows
 from providers.base.breaker import Breaker
 from providers.base.call import Call
@@ -94,24 +94,25 @@ class Access:
 
 
 class Upstream:
-    """All traffic to providers: one client for all but those that want a certificate of ours, which have their own;
+    """All traffic to providers: one transport for all but those that want a certificate of ours, which have their own;
     a breaker and a bulkhead for each provider."""
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         settings: UpstreamSettings,
         providers: Mapping[str, ProviderSettings],
         vault: Vault,
         documents: DocumentStore,
         now: Callable[[], datetime],
-        certified: Mapping[str, httpx.AsyncClient] | None = None,
+        certified: Mapping[str, httpx.AsyncBaseTransport] | None = None,
     ) -> None:
-        """`now` gives the moment in Paris time. `certified` are clients with a certificate, by slug of provider.
+        """`now` gives the moment in Paris time. `certified` are transports with a certificate, by slug.
 
-        The clients are closed by whoever made them.
+        Transports are used without a client around them, which would cost more than the call (cookies, redirects,
+        authentication: nothing of that is wanted here). They are closed by whoever made them.
         """
-        self.client = client
+        self._transport = transport
         self._certified = certified or {}
         self.settings = settings
         self._providers = providers
@@ -158,10 +159,14 @@ class Upstream:
 
     def maintenance_left(self, provider: Provider) -> int | None:
         """Seconds until the end of the provider's maintenance, None outside one."""
+        return windows.seconds_left(self.windows(provider), self.now())
+
+    def windows(self, provider: Provider) -> tuple[MaintenanceWindow, ...]:
+        """The provider's maintenance windows, as the operator set them; none where they are not honoured."""
         if not self.settings.maintenance:
-            return None
+            return ()
         told = self._settings(provider).maintenance
-        return windows.seconds_left(provider.maintenance if told is None else told, self.now())
+        return provider.maintenance if told is None else told
 
     # The steps, in their order.
 
@@ -253,30 +258,31 @@ class Upstream:
 
     async def send(self, provider: Provider, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send one request, within the provider's timeouts and the size cap. Raises ProviderFailed."""
-        client = self._client(provider)
-        prepared = client.build_request(
+        transport = self._transport_to(provider)
+        prepared = httpx.Request(
             request.method,
             self._url(provider, request),
-            headers={**headers, **request.headers},
+            headers={**_HEADERS, **headers, **request.headers},
             json=request.json,
             data=request.form,
             content=request.content,
-            timeout=self._timeout(provider, request),
+            extensions={"timeout": self._timeout(provider, request).as_dict()},
         )
         for attempt in range(1, TLS_ATTEMPTS + 1):
             try:
-                return await self._exchange(client, prepared)
+                return await self._exchange(transport, prepared)
             except _CutShort:
                 if attempt == TLS_ATTEMPTS:
                     raise Failure.UNAVAILABLE.because() from None
         raise AssertionError("the last attempt returns or raises")
 
-    async def _exchange(self, client: httpx.AsyncClient, prepared: httpx.Request) -> Reply:
+    async def _exchange(self, transport: httpx.AsyncBaseTransport, prepared: httpx.Request) -> Reply:
         try:
-            reply = await client.send(prepared, stream=True, follow_redirects=False)
+            reply = await transport.handle_async_request(prepared)
+            reply.request = prepared
             try:
                 body = bytearray()
-                async for chunk in reply.aiter_bytes(65536):
+                async for chunk in reply.aiter_bytes():
                     body += chunk
                     if len(body) > self.settings.max_body_bytes:
                         raise Failure.INTERNAL.because()
@@ -288,10 +294,10 @@ class Upstream:
         except (httpx.InvalidURL, httpx.StreamError) as error:
             raise Failure.UNKNOWN.because() from error
 
-    def _client(self, provider: Provider) -> httpx.AsyncClient:
-        """The client that shows the provider what it wants to see. Under an override no real provider is reached."""
+    def _transport_to(self, provider: Provider) -> httpx.AsyncBaseTransport:
+        """The transport that shows the provider what it wants to see. Under an override no real provider is reached."""
         if not provider.wants_certificate or self._override is not None:
-            return self.client
+            return self._transport
         if provider.slug not in self._certified:
             log.error("provider_credential_missing", provider=provider.slug, setting="certificate")
             raise Failure.AUTHENTICATION.because()
@@ -343,6 +349,7 @@ class Upstream:
 
 
 _NOTHING_TOLD = ProviderSettings()
+_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "Octroi"}
 
 
 def overridden(override: str, url: str) -> str:
