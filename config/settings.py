@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from config.quotas import GROUPS
 
@@ -254,6 +254,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         settings = Settings(**told)
     except ValidationError as error:
         problems += [_sentence(detail["loc"], detail["msg"]) for detail in error.errors()]
+    except SettingsError as error:
+        problems += _not_json(environ, error)
     if problems:
         raise WrongSettings(problems)
     return settings
@@ -285,6 +287,14 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             if not (isinstance(branch, type) and issubclass(branch, BaseModel)):
                 break
             model = branch
+
+
+def _not_json(environ: Mapping[str, str], error: SettingsError) -> list[str]:
+    """The variables that hold the text which could not be read, without a word of it: it may be a secret."""
+    text = getattr(error.__cause__, "doc", None)
+    variables = [name for name in sorted(environ) if name.startswith(PREFIX) and environ[name] == text]
+    remedy = """is not JSON; write a list as '["…", "…"]', an object as '{"…": …}'"""
+    return [f"{name}: {remedy}" for name in variables] or [f"{PREFIX}…: {error}"]
 
 
 def _sentence(path: tuple[int | str, ...], reason: str) -> str:

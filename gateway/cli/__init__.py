@@ -5,6 +5,7 @@ import sys
 import typer
 
 from config.settings import WrongSettings
+from gateway import logs
 from gateway.cli import audit, config, database, demo, operators, registry, serve, watch
 from gateway.cli.common import Failed
 from gateway.embedded import EmbeddedUnavailable
@@ -44,7 +45,8 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line: an expected failure is one line that names the remedy, with status 1 (2: settings)."""
+    """Run the command line: an expected failure is one line that names the remedy, with status 1."""
+    logs.configure("error", human=True)  # standard output is for answers
     try:
         application()
     except WrongSettings as wrong:

@@ -15,7 +15,6 @@ import typer
 
 from config.clock import system_clock
 from config.settings import PREFIX, Settings, WrongSettings, load
-from gateway import logs
 from gateway.database import Pool, migrate, open_pool
 from gateway.embedded import resolve_urls
 from gateway.parts import publisher
@@ -61,7 +60,6 @@ class Connected:
 def resolved() -> Iterator[Settings]:
     """The settings, with the addresses of the servers; embedded ones are started for the length of the command."""
     settings = load()
-    logs.configure("error", human=True)
     with resolve_urls(settings) as (redis_url, database_url):
         os.environ[PREFIX + "REDIS_URL"] = redis_url
         os.environ[PREFIX + "DATABASE_URL"] = database_url

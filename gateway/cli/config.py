@@ -1,7 +1,7 @@
 """`octroi config`."""
 
 import difflib
-import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -13,6 +13,7 @@ from gateway.parts import certified_contexts
 from gateway.tokens import Keys
 from providers import ADAPTERS
 from providers.base import Adapter
+from ratelimit.url import Target, WrongRedisUrl
 
 commands = typer.Typer(help="The settings.", no_args_is_help=True)
 
@@ -22,18 +23,43 @@ _NO_SETTINGS = ProviderSettings()
 @commands.command()
 def check(as_json: bool = JSON_OPTION) -> None:
     """Tell every problem of the settings, and what each provider lacks. Status 1 where the gateway cannot start."""
-    try:
-        settings = load()
-        problems = unknown_providers(settings)
-        Keys.load(settings.jwt, settings.data_dir, system_clock)
-        certified_contexts(settings.providers)
-    except WrongSettings as wrong:
-        sys.exit("\n".join(wrong.problems))
-    if problems:
-        sys.exit("\n".join(problems))
+    settings = load()
+    verify(settings)
     show([_state(settings, adapter) for adapter in ADAPTERS], as_json, ("provider", "ready", "missing"))
     if not as_json:
         typer.echo("The settings are sound.", err=True)
+
+
+def verify(settings: Settings) -> None:
+    """Look at what the settings name, before anything starts. Raises WrongSettings with every problem."""
+    problems = [*unknown_providers(settings), *_wrong_urls(settings)]
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: settings.data_dir.mkdir(parents=True, exist_ok=True),
+        lambda: Keys.load(settings.jwt, settings.data_dir, system_clock),
+        lambda: certified_contexts(settings.providers),
+    )
+    for look in looks:
+        try:
+            look()
+        except WrongSettings as wrong:
+            problems += wrong.problems
+        except OSError as error:
+            problems.append(f"{PREFIX}DATA_DIR: cannot use {settings.data_dir} ({error.strerror}); name another folder")
+            break
+    if problems:
+        raise WrongSettings(problems)
+
+
+def _wrong_urls(settings: Settings) -> Iterator[str]:
+    if settings.redis_url is not None:
+        try:
+            Target.parse(settings.redis_url.get_secret_value())
+        except WrongRedisUrl as reason:
+            yield f"{PREFIX}REDIS_URL: {reason}"
+    if settings.database_url is not None:
+        scheme = settings.database_url.get_secret_value().partition("://")[0]
+        if scheme not in ("postgresql", "postgres"):
+            yield f"{PREFIX}DATABASE_URL: must begin with postgresql://"
 
 
 def unknown_providers(settings: Settings) -> list[str]:

@@ -19,6 +19,7 @@ from config.clock import system_clock
 from config.settings import PREFIX, Settings, load
 from gateway.checks import is_revoked
 from gateway.cli.common import Connected, all_scopes, connected, resolved, signed
+from gateway.cli.config import verify
 from gateway.cli.serve import listening, run_gateway, run_simulator
 from gateway.registry.rules import OPERATOR_SCOPES, Terms
 from gateway.tokens import InvalidToken, Keys
@@ -53,6 +54,7 @@ def demo(
 ) -> None:
     """Try Octroi: everything starts, a token and ready `curl` lines are printed. Ctrl-C ends it all."""
     os.environ.setdefault(PREFIX + "LOG_REQUESTS", "true")
+    verify(load())
     with listening(host, port) as listener, listening("127.0.0.1", 0) as simulator:
         if load().upstream.override is None:
             where = f"http://127.0.0.1:{simulator.getsockname()[1]}"

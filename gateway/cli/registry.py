@@ -169,7 +169,11 @@ def inspect(
     file: Annotated[Path | None, typer.Argument(help="File of the JWT; standard input by default.")] = None,
 ) -> None:
     """Tell what a JWT is worth. It comes from standard input or a file: the shell remembers arguments."""
-    text = (file.read_text() if file is not None else sys.stdin.read()).strip()
+    try:
+        text = (file.read_text() if file is not None else sys.stdin.read()).strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise Failed(f"The JWT cannot be read ({reason}): give it on standard input, or name a file of it") from None
     settings = load()
     try:
         claims = Keys.load(settings.jwt, settings.data_dir, system_clock).verify(text)

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import typer
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from config.clock import system_clock
-from config.settings import PREFIX, Settings
+from config.settings import PREFIX, Settings, load
 from gateway import metrics
 from gateway.cli.common import Failed, resolved
+from gateway.cli.config import verify
 from gateway.database import migrate
 
 GRACE_SECONDS = 12
@@ -24,12 +27,23 @@ SILENT_SECONDS = 60
 than uvicorn's five seconds to begin, and would be replaced for ever."""
 
 
+class Supervisor(Multiprocess):
+    """uvicorn's, which also hears at once of a worker that dies instead of answering."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Ask each worker how it is, and replace the dead."""
+        for process in self.processes:
+            process.child_conn.close()  # its copy is the worker's: with the last one closed, the silence has an end
+        super().keep_subprocess_alive()
+
+
 def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, min=0, max=65535, help="Port to listen on; 0 takes a free one."),
     workers: int = typer.Option(1, min=1, help="Worker processes."),
 ) -> None:
     """Serve the gateway, with private servers of its own where no URL is configured."""
+    verify(load())
     with listening(host, port) as listener, resolved() as settings:
         run_gateway(settings, listener, workers)
 
@@ -72,15 +86,26 @@ def run_gateway(settings: Settings, listener: socket.socket, workers: int) -> No
     os.environ[PREFIX + "WORKERS"] = str(workers)
     metrics.prepare(settings.data_dir / "metrics")
     if settings.metrics.port is not None:
-        metrics.serve(settings.metrics.host, settings.metrics.port)
+        _serve_metrics(settings.metrics.host, settings.metrics.port)
     run_uvicorn("gateway.app:create_app", listener, workers, http="gateway.protocol:SilentProtocol", factory=True)
 
 
 async def _migrated(url: str) -> None:
     try:
         await migrate(url)
-    except OSError as error:
+    except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
         typer.echo(f"PostgreSQL is away ({error}): serving the tokens that are known", err=True)
+    except asyncpg.PostgresError as error:
+        raise Failed(f"PostgreSQL refuses to serve Octroi ({error}): check OCTROI_DATABASE_URL") from None
+
+
+def _serve_metrics(host: str, port: int) -> None:
+    try:
+        metrics.serve(host, port)
+    except OSError as error:
+        raise Failed(
+            f"{host}:{port} cannot be listened on ({error.strerror}); choose another OCTROI_METRICS__PORT"
+        ) from None
 
 
 def run_simulator(listener: socket.socket, latency: float, jitter: float) -> None:
@@ -111,6 +136,9 @@ def run_uvicorn(application: Callable[..., Any] | str, listener: socket.socket, 
         **more,
     )
     if isinstance(application, str):
-        Multiprocess(settings, sockets=[listener]).run()
+        supervisor = Supervisor(settings, sockets=[listener])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise Failed("The gateway did not start: the lines above say why")
     else:
         uvicorn.Server(settings).run(sockets=[listener])

@@ -1,6 +1,8 @@
 """`octroi bans`, `octroi quotas` and `octroi doctor`."""
 
+import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +10,7 @@ import typer
 from config.clock import system_clock
 from config.settings import WrongSettings, load
 from gateway.cli.common import JSON_OPTION, Connected, Failed, run, show
-from gateway.cli.config import missing, unknown_providers
+from gateway.cli.config import missing, verify
 from gateway.database import schema_state
 from gateway.oversight import ban_row, counters_of, quota_rows
 from providers import ADAPTERS, ENDPOINTS
@@ -54,13 +56,13 @@ def quotas(
 
 def doctor(as_json: bool = JSON_OPTION) -> None:
     """Look at settings, Redis, PostgreSQL, disk and providers' credentials; status 1 where something needs care."""
-    findings: list[dict[str, Any]] = []
     try:
         settings = load()
-        findings += [_finding("settings", not (wrong := unknown_providers(settings)), "; ".join(wrong) or "sound")]
-    except WrongSettings as wrong_settings:
-        show([_finding("settings", False, problem) for problem in wrong_settings.problems], as_json, FINDING_COLUMNS)
+        verify(settings)
+    except WrongSettings as wrong:
+        show([_finding("settings", False, problem) for problem in wrong.problems], as_json, FINDING_COLUMNS)
         sys.exit(1)
+    findings = [_finding("settings", True, "sound"), _disk(settings.data_dir)]
 
     async def work(connections: Connected) -> list[dict[str, Any]]:
         state = await schema_state(connections.pool)
@@ -71,7 +73,10 @@ def doctor(as_json: bool = JSON_OPTION) -> None:
             ),
         ]
 
-    findings += run(work)
+    try:
+        findings += run(work)
+    except Failed as failure:
+        findings.append(_finding("postgresql", False, str(failure)))
     for adapter in ADAPTERS:
         lacking = missing(settings, adapter)
         findings.append(_finding(adapter.slug, not lacking, f"set {', '.join(lacking)}" if lacking else "ready"))
@@ -80,6 +85,15 @@ def doctor(as_json: bool = JSON_OPTION) -> None:
 
 
 FINDING_COLUMNS = ("what", "ok", "detail")
+
+
+LEAST_FREE_BYTES = 512 * 1024 * 1024
+"""Room for a long outage of PostgreSQL: some million records."""
+
+
+def _disk(folder: Path) -> dict[str, Any]:
+    free = shutil.disk_usage(folder).free
+    return _finding("disk", free >= LEAST_FREE_BYTES, f"{free // 2**20} MiB free for {folder}")
 
 
 def _finding(what: str, ok: bool, detail: str) -> dict[str, Any]:
