@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from gateway.tokens import Claims
+
 Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case."""
 
@@ -33,6 +35,8 @@ class Asked:
     content_type: bytes = b""
     user_agent: bytes = b""
     no_cache: bool = False
+    claims: Claims | None = None
+    """What its token claims, once that has been judged."""
 
     @property
     def parameters(self) -> dict[str, str]:

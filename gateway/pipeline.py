@@ -168,9 +168,11 @@ class Pipeline:
         asked, found = turn.asked, turn.found
         ip = self.limiter.look_at_ip(turn.block)
         kept = None
-        turn.token = find_token(asked.authorization, asked.api_key, asked.query, self.query_token)
-        if turn.token:
-            turn.claims = self.verified.claims(turn.token)
+        if asked.claims is None:
+            turn.token = find_token(asked.authorization, asked.api_key, asked.query, self.query_token)
+            if turn.token:
+                asked.claims = self.verified.claims(turn.token)
+        turn.claims = asked.claims
         endpoint = found.endpoint
         if endpoint is not None and endpoint.cache is not None and turn.claims is not None and not asked.no_cache:
             digest = self._digest(found, endpoint, asked) if found.digest else b""
