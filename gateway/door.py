@@ -23,7 +23,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)")
 _PAGES = re.compile(
-    r"/(admin|proxy/files|proxy/inpi/download|metrics|docs|mcp)(/|$)|/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$"
+    r"/(admin|proxy/files|proxy/inpi/download|metrics|docs|mcp)(/|$)|/status(\.json|\.atom)?$|"
+    r"/openapi\.json$|/v3/openapi(-entreprise)?\.ya?ml$|/$"
 )
 
 SECURITY = [
@@ -67,20 +68,38 @@ class Door:
         else:
             await self._page(scope, receive, send)
 
-    async def answer(self, scope: Scope) -> Answer:
-        """The whole answer to a data request, for a server that writes it by itself."""
-        return await self._pipeline.answer(self._read(scope))
+    async def answer(self, asked: Asked) -> Answer:
+        """The whole answer to a data request."""
+        return await self._pipeline.answer(asked)
+
+    def again(self, asked: Asked) -> Asked:
+        """The same request anew, at this moment; what is known of it is not read again, and its token is not kept."""
+        return Asked(
+            asked.method,
+            asked.path,
+            asked.raw_path,
+            asked.query,
+            (),
+            asked.address,
+            self._request_ids(),
+            self._clock(),
+            accept=asked.accept,
+            content_type=asked.content_type,
+            user_agent=asked.user_agent,
+            no_cache=asked.no_cache,
+            claims=asked.claims,
+        )
 
     async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pings and liveness: neither counted nor recorded, but closed to the banned."""
-        asked = self._read(scope)
+        asked = self.read(scope)
         if self._pipeline.bans.is_banned(block_of(asked.address)) is not None:
             await self._hang_up(scope)
         else:
             await self._pages(scope, receive, with_headers(send, asked))
 
     async def _data(self, scope: Scope, send: Send) -> None:
-        answer = await self.answer(scope)
+        answer = await self.answer(self.read(scope))
         if answer is SILENCE:
             await self._hang_up(scope)
         else:
@@ -88,7 +107,7 @@ class Door:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A page that is not data: admitted by address, and recorded before its first byte leaves."""
-        asked = self._read(scope)
+        asked = self.read(scope)
         visit = await self._visits.admit(asked)
         if visit.refusal is SILENCE:
             await self._hang_up(scope)
@@ -120,7 +139,7 @@ class Door:
         if answer.after is not None:
             await answer.after()
 
-    def _read(self, scope: Scope) -> Asked:
+    def read(self, scope: Scope) -> Asked:
         """The request as the pipeline knows it: one pass over the headers."""
         forwarded: list[bytes] = []
         asked = Asked(
