@@ -64,6 +64,7 @@ def demo(
             base = f"http://{host}:{listener.getsockname()[1]}"
             shown = asyncio.run(_prepare(settings, base))
             _write(settings.data_dir / FILE, shown)
+            listener.listen()  # a line that is pasted at once waits until the gateway has begun
             _present(shown, settings.data_dir)
             run_gateway(settings, listener, workers)
     typer.echo("Everything that was started is stopped.", err=True)
