@@ -1,6 +1,7 @@
 """Health: the gateway's own, and the providers' as `/ping/…` tells it (facts of the pings, in their order).
 
-A ping answers from memory within a second at most once it has been answered; only an ok is kept, by all workers.
+A ping answers within a second whatever the provider does: with what is kept, what is found in time, or what was found
+last. Only an ok is kept, by all workers. Decision 7 tells which words it uses.
 """
 
 import asyncio
@@ -21,7 +22,12 @@ from ratelimit.link import Link, RedisUnavailable
 log = structlog.get_logger()
 
 LIMIT_SECONDS = 5.0
+PATIENCE_SECONDS = 0.7
+"""Longest time for which who asks waits for the provider: clients give a ping a second. The probe itself goes on."""
 RECENT = timedelta(minutes=10)
+FRESH = timedelta(minutes=15)
+PROBE_SECONDS = 86400
+"""Time for which what a ping found is kept, whatever it was."""
 RECENT_SECONDS = 2.0
 """Longest wait for the database; without its word on recent traffic, a ping tells what else it knows."""
 FAILING_SHARE = 0.10
@@ -29,6 +35,21 @@ DINUM = "13002526500013"
 """SIRET of the recipient named in the calls that pings make."""
 PING_USER = "22222222-2222-2222-2222-222222222222"
 PING_REQUEST = "22222222-2222-4222-8222-222222222222"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a ping last found: of which provider (a slug), its status, and when."""
+
+    path: str
+    name: str
+    provider: str
+    status: str
+    at: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it still tells how the provider does."""
+        return now - self.at < FRESH
 
 
 @dataclass(frozen=True)
@@ -64,15 +85,27 @@ class Health:
         """`/pings`."""
         return [{"name": ping.name, "url": f"{self._base}/ping/{path}"} for path, ping in self._pings.items()]
 
-    async def ping(self, path: str) -> Told:
-        """`/ping/{path}`."""
+    async def probes(self) -> list[Probe]:
+        """What each ping last found, of those that were asked for lately. Asks no provider."""
+        kept = await asyncio.gather(*(self._get(_latest(path)) for path in self._pings))
+        found = []
+        for ping, text in zip(self._pings.values(), kept, strict=True):
+            if text is not None:
+                told = orjson.loads(text)
+                at = datetime.fromtimestamp(told["at"], PARIS)
+                found.append(Probe(ping.path, ping.name, ping.provider.slug, told["status"], at))
+        return found
+
+    async def ping(self, path: str, *, detailed: bool = False) -> Told:
+        """`/ping/{path}`. `detailed` has a maintenance called by its name, a word that breaks some clients."""
         ping = self._pings.get(path)
         if ping is None:
             return Told(404, b"{}")
         left = self._upstream.maintenance_left(ping.provider)
         if left is not None:
             until = datetime.fromtimestamp(self._clock() + left, PARIS)
-            return Told(200, await self._body(path, "maintenance", until=_iso(until)))
+            status = "maintenance" if detailed else "unknown"
+            return Told(200, await self._body(path, status, self._clock(), until=_iso(until)))
         kept = await self._get(_key(path))
         if kept is not None:
             return Told(200, kept)
@@ -81,7 +114,19 @@ class Health:
             asking = asyncio.get_running_loop().create_task(self._ask(ping))
             self._asking[path] = asking
             asking.add_done_callback(lambda _: self._asking.pop(path, None))
-        return await asyncio.shield(asking)
+        done, _ = await asyncio.wait({asking}, timeout=PATIENCE_SECONDS)
+        return asking.result() if done else await self._last_found(path)
+
+    async def _last_found(self, path: str) -> Told:
+        """What the last probe found, if it still tells something; the running one has yet to end."""
+        now = self._clock()
+        kept = await self._get(_latest(path))
+        status, at = "unknown", now
+        if kept is not None:
+            told = orjson.loads(kept)
+            if now - told["at"] < FRESH.total_seconds():
+                status, at = told["status"], told["at"]
+        return _told(status, await self._body(path, status, at))
 
     async def _ask(self, ping: Ping) -> Told:
         try:
@@ -89,12 +134,13 @@ class Health:
                 status = await self._drive(ping)
         except TimeoutError:
             status = "bad_gateway"
+        await self._set(_latest(ping.path), orjson.dumps({"status": status, "at": self._clock()}), PROBE_SECONDS)
         if status == "ok":
             await self._set(_last_ok(ping.path), self._now_text().encode(), None)
-        body = await self._body(ping.path, status)
+        body = await self._body(ping.path, status, self._clock())
         if status == "ok":
             await self._set(_key(ping.path), body, ping.minutes * 60)
-        return Told(502 if status == "bad_gateway" else 200, body)
+        return _told(status, body)
 
     async def _drive(self, ping: Ping) -> str:
         match ping.driver:
@@ -157,10 +203,10 @@ class Health:
             return []
         return [row["status"] for row in rows]
 
-    async def _body(self, path: str, status: str, **more: str) -> bytes:
-        now = self._now_text()
-        last_ok = (await self._get(_last_ok(path)) or now.encode()).decode()
-        return orjson.dumps({"status": status, **more, "last_update": now, "last_ok_status": last_ok})
+    async def _body(self, path: str, status: str, at: float, **more: str) -> bytes:
+        found = _iso(datetime.fromtimestamp(at, PARIS))
+        last_ok = (await self._get(_last_ok(path)) or found.encode()).decode()
+        return orjson.dumps({"status": status, **more, "last_update": found, "last_ok_status": last_ok})
 
     def _now_text(self) -> str:
         return _iso(datetime.fromtimestamp(self._clock(), PARIS))
@@ -180,12 +226,20 @@ class Health:
             return
 
 
+def _told(status: str, body: bytes) -> Told:
+    return Told(502 if status == "bad_gateway" else 200, body)
+
+
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
 def _key(path: str) -> bytes:
     return b"octroi:{ping:" + path.encode() + b"}"
+
+
+def _latest(path: str) -> bytes:
+    return b"octroi:{ping:" + path.encode() + b"}:latest"
 
 
 def _last_ok(path: str) -> bytes:

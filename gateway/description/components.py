@@ -152,7 +152,8 @@ SCHEMAS: Mapping[str, Json] = {
             "status": {
                 "type": "string",
                 "enum": ["ok", "unknown", "maintenance", "bad_gateway"],
-                "description": "`unknown` : aucun appel récent ne permet d'en juger.",
+                "description": "`unknown` : rien de récent ne permet d'en juger, ou le fournisseur est en maintenance "
+                "jusqu'à `until`. `maintenance` n'est dit qu'à ceux qui demandent `detail=true`.",
             },
             "until": {"type": "string", "format": "date-time", "description": "Fin prévue de la maintenance."},
             "last_update": {"type": "string", "format": "date-time", "description": "Moment où l'état a été établi."},

@@ -58,13 +58,22 @@ def _ping(base: str) -> Json:
     return {
         "operationId": "api_entreprise_ping_provider",
         "summary": "État d'un fournisseur de données",
-        "description": "Répond en moins d'une seconde s'il a été demandé peu avant. Préférez-le aux appels de données "
-        "pour surveiller un fournisseur. Les valeurs admises sont celles que donne `/pings`.",
+        "description": "Répond toujours en moins d'une seconde : si le fournisseur tarde, avec le dernier état établi. "
+        "Préférez-le aux appels de données pour surveiller un fournisseur. Les valeurs admises sont celles que donne "
+        "`/pings`.",
         "tags": [TAG],
         "security": [],
         "parameters": [
             _segment("provider", "Fournisseur de données.", "insee"),
             _segment("source", "Ressource ou service de ce fournisseur.", "sirene"),
+            {
+                "name": "detail",
+                "in": "query",
+                "description": "La valeur `true` fait nommer `maintenance` une maintenance annoncée, qui sinon est "
+                "`unknown`. Toute autre valeur est sans effet.",
+                "schema": {"type": "string"},
+                "example": "true",
+            },
         ],
         "responses": {
             "200": {"description": "Le fournisseur répond, est en maintenance, ou son état n'est pas connu.", **told},

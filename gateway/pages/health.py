@@ -50,9 +50,9 @@ async def pings(parts: GatewayParts) -> JSONResponse:
 
 
 @router.api_route("/ping/{path:path}", methods=["GET", "HEAD"])
-async def ping(path: str, parts: GatewayParts) -> Response:
+async def ping(path: str, parts: GatewayParts, detail: str = "") -> Response:
     """One provider's health."""
-    told = await parts.health.ping(path)
+    told = await parts.health.ping(path, detailed=detail == "true")
     return Response(told.body, told.status, media_type="application/json")
 
 

@@ -100,16 +100,39 @@ async def test_dgfip_is_judged_by_what_it_says_of_itself(gateway: Served, simula
     assert (well.status_code, well.json()["status"]) == (200, "ok")
 
 
+async def test_a_provider_that_keeps_its_caller_waiting_is_told_of_as_it_was_found_last(
+    gateway: Served, simulator: Served
+) -> None:
+    path = "/ping/ademe/certification_rge"
+    async with providers(simulator, faults={"ademe": "slow"}):
+        first, took = await timed(gateway, path)
+        await asyncio.sleep(6)  # the probe gives up after five seconds
+        second, took_again = await timed(gateway, path)
+
+    assert (first.status_code, first.json()["status"]) == (200, "unknown")
+    assert (second.status_code, second.json()["status"]) == (502, "bad_gateway")
+    assert datetime.fromisoformat(second.json()["last_update"]) > datetime.fromisoformat(first.json()["last_update"])
+    assert max(took, took_again) < 1
+
+
+async def timed(gateway: Served, path: str) -> tuple[httpx.Response, float]:
+    answer = await watch(gateway, path)
+    return answer, answer.elapsed.total_seconds()
+
+
 async def test_maintenance_is_told_by_the_ping_and_by_the_data_alike(gateway: Served, caller: Registered) -> None:
     ping = await watch(gateway, "/ping/cnetp/attestation_cotisations_conges_payes_chomage_intemperies")
     data = await caller.ask(
         f"/v3/cnetp/unites_legales/{SHOWCASE.siren}/attestation_cotisations_conges_payes_chomage_intemperies"
     )
 
-    assert ping.status_code == 200
-    assert list(ping.json()) == ["status", "until", "last_update", "last_ok_status"]
-    assert ping.json()["status"] == "maintenance"
-    assert MOMENT.fullmatch(ping.json()["until"])
+    detailed = await watch(gateway, "/ping/cnetp/attestation_cotisations_conges_payes_chomage_intemperies?detail=true")
+
+    for answer, word in ((ping, "unknown"), (detailed, "maintenance")):
+        assert answer.status_code == 200
+        assert list(answer.json()) == ["status", "until", "last_update", "last_ok_status"]
+        assert answer.json()["status"] == word
+        assert MOMENT.fullmatch(answer.json()["until"])
     assert (data.status_code, code_of(data)) == (503, "08020")
     assert 0 < data.json()["errors"][0]["meta"]["retry_in"] <= 86400
 
