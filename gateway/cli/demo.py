@@ -9,13 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
 import typer
 
-from config.clock import system_clock
+from config.clock import paris, system_clock
 from config.settings import PREFIX, Settings, load
 from gateway.checks import is_revoked
 from gateway.cli.common import Connected, all_scopes, connected, resolved, signed
@@ -183,6 +182,6 @@ def identifiers(shown: Demonstration) -> dict[str, str]:
         "siret_or_rna": shown.rna,
         "siren_or_siret_or_rna": shown.rna,
         "siret_or_eori": shown.siret,
-        "year": str(date.today().year - 1),  # noqa: DTZ011  an example
+        "year": str(paris(system_clock).year - 1),
         "month": "01",
     }

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.errors import Refused
+
 Json = dict[str, Any]
 
 SCHEME = "jwt_bearer_token"
@@ -118,7 +120,7 @@ SCHEMAS: Mapping[str, Json] = {
                 "pattern": "^[0-9]{5}$",
                 "description": "Code stable, sur cinq chiffres : deux pour le fournisseur (00 pour la passerelle), "
                 "puis trois pour l'erreur.",
-                "examples": ["00101"],
+                "examples": [Refused.TOKEN.value.code],
             },
             "title": {"type": "string", "description": "Nature de l'erreur."},
             "detail": {"type": "string", "description": "Ce qui s'est passé, et ce que vous pouvez y faire."},

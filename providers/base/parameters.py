@@ -94,6 +94,7 @@ class Formats:
     SIREN_SIRET_OR_RNA = Format("00330", "L'identifiant doit être un SIREN, un SIRET ou un numéro RNA.", "id")
     SIREN_OR_RNA = Format("00333", "L'identifiant doit être un SIREN ou un numéro RNA.", "id")
     DEPTH = Format("00390", "La profondeur est un entier de 0 à 13.", "")
+    DOCUMENT_ID = Format("00501", "L'identifiant du document doit compter 24 chiffres hexadécimaux.", "")
 
 
 def either(*tests: Callable[[str], bool]) -> Callable[[str, datetime], str | None]:

@@ -18,12 +18,12 @@ from providers.base import (
     Single,
 )
 from providers.base.marks import deferred_document
-from providers.base.parameters import Format
+from providers.base.parameters import Formats
 from providers.inpi_rne.rne import NOT_FOUND, RNE, SATURATED
 
 DOCUMENT_ID = Parameter(
     name="document_id",
-    format=Format("00501", "L'identifiant du document doit compter 24 chiffres hexadécimaux.", ""),
+    format=Formats.DOCUMENT_ID,
     read=lambda text, _: text if re.fullmatch(r"[0-9a-f]{24}", text, re.ASCII) else None,
     title="Identifiant du document à l'INPI",
 )
