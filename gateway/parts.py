@@ -33,6 +33,8 @@ from gateway.release import VERSION
 from gateway.remote import PublicOnly, RemoteFiles, allowed_hosts, remote_client
 from gateway.routing import Router
 from gateway.sealed import Seal
+from gateway.status.bulletin import Bulletin
+from gateway.status.tally import Tally
 from gateway.tokens import Keys, VerifiedTokens
 from gateway.vault import RedisVault
 from gateway.visits import Visits
@@ -67,6 +69,7 @@ class Parts:
     toolbox: Toolbox
     upstream: Upstream
     health: Health
+    bulletin: Bulletin
     trail: Trail
     metrics: Metrics
     doorstep: Doorstep
@@ -138,12 +141,14 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         remote = await stack.enter_async_context(_remote(settings))
         pings = [ping for adapter in ADAPTERS for ping in adapter.pings]
         health = Health(pings, upstream, link, lambda: pool, clock, base)
+        bulletin = Bulletin(ADAPTERS, upstream, health, pool, clock, base)
+        tally = Tally(pool, health.probes, clock)
         metrics.gauges = _gauges(link, bans, trail, doorstep, cache)
-        for work in (metrics.run(), _sweep(documents)):
+        for work in (metrics.run(), _sweep(documents), tally.run()):
             stack.push_async_callback(_stop, asyncio.create_task(work))
         yield Parts(
             settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, remote,
-            downloads, toolbox, upstream, health, trail, metrics, doorstep, clock, base,
+            downloads, toolbox, upstream, health, bulletin, trail, metrics, doorstep, clock, base,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.routing import Route
 
 from gateway.errors import JSON, NOT_A_PAGE, TEXT, Refused, error, render
-from gateway.pages import admin, description, downloads, files, health
+from gateway.pages import admin, description, downloads, files, health, status
 from gateway.pages.mcp import McpPage
 from gateway.parts import Parts
 from gateway.visits import TOOLS, Visit
@@ -18,7 +18,7 @@ def create_pages(parts: Parts) -> FastAPI:
     """The application behind the door."""
     pages = FastAPI(title="Octroi", openapi_url=None, docs_url=None, redoc_url=None)
     pages.state.parts = parts
-    for router in (health.router, description.router, files.router, downloads.router, admin.router):
+    for router in (health.router, status.router, description.router, files.router, downloads.router, admin.router):
         pages.include_router(router)
     pages.router.routes.append(Route(TOOLS, McpPage(parts.toolbox)))
     pages.add_exception_handler(400, _malformed)
