@@ -31,6 +31,9 @@ PROBE_SECONDS = 86400
 RECENT_SECONDS = 2.0
 """Longest wait for the database; without its word on recent traffic, a ping tells what else it knows."""
 FAILING_SHARE = 0.10
+FAILED = "bad_gateway"
+CONCLUSIVE = frozenset({"ok", FAILED})
+"""What a ping may find that tells how a provider does; it may also find nothing to judge by."""
 DINUM = "13002526500013"
 """SIRET of the recipient named in the calls that pings make."""
 PING_USER = "22222222-2222-2222-2222-222222222222"

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from config.settings import MaintenanceWindow
-from gateway.health import Probe
+from gateway.health import CONCLUSIVE, FAILED, Probe
 from providers.base.windows import Span, coming
 
 DISTURBED_SHARE, DOWN_SHARE = 0.10, 0.50
@@ -155,8 +155,9 @@ def state_of(is_maintained: bool, recent: Share, probes: Sequence[Probe]) -> Sta
         return State.MAINTENANCE
     if recent.calls >= FEW_CALLS:
         return _judged(recent)
-    if probes:
-        return _judged(Share(len(probes), sum(probe.status != "ok" for probe in probes)))
+    found = [probe.status for probe in probes if probe.status in CONCLUSIVE]
+    if found:
+        return _judged(Share(len(found), found.count(FAILED)))
     if recent.calls:
         return State.DISTURBED if recent.failures else State.OPERATIONAL
     return State.UNKNOWN

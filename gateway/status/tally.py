@@ -11,7 +11,7 @@ import structlog
 
 from config.clock import Clock
 from gateway.database import Pool, within
-from gateway.health import Probe
+from gateway.health import CONCLUSIVE, FAILED, Probe
 
 log = structlog.get_logger()
 
@@ -115,8 +115,8 @@ class Tally:
                 rows = await connection.fetch(_COUNT_RECENT, now - RECENT, now, timeout=_STATEMENT_SECONDS)
                 recent = {row["provider"]: [row["calls"], row["failures"]] for row in rows}
                 for probe in probes:
-                    if probe.status in ("ok", "bad_gateway") and (until is None or probe.at > until):
-                        failed = int(probe.status == "bad_gateway")
+                    if probe.status in CONCLUSIVE and (until is None or probe.at > until):
+                        failed = int(probe.status == FAILED)
                         await connection.execute(_COUNT_PROBE, probe.provider, _hour(probe.at), failed)
                 await connection.execute("DELETE FROM provider_hours WHERE hour < $1", now - timedelta(days=DAYS + 1))
             await connection.execute(_KEEP, step.end, orjson.dumps(recent).decode())

@@ -34,6 +34,7 @@ def a_probe(status: str, minutes_ago: int = 1) -> Probe:
         (4, 4, ("ok",), State.OPERATIONAL),  # too few of them to speak
         (0, 0, ("bad_gateway",), State.DOWN),
         (0, 0, ("ok", "ok", "ok", "bad_gateway"), State.DISTURBED),
+        (0, 0, ("unknown",), State.UNKNOWN),  # nothing to judge by
         (1, 1, (), State.DISTURBED),
         (1, 0, (), State.OPERATIONAL),
         (0, 0, (), State.UNKNOWN),
