@@ -163,7 +163,7 @@ async def test_successions_are_found_from_both_sides(caller: Caller) -> None:
     asked = "siretEtablissementSuccesseur:{0} OR siretEtablissementPredecesseur:{0}"
 
     middle = (await caller.insee("/siret/liensSuccession", q=asked.format("00001006600025"))).json()
-    none = await caller.insee("/siret/liensSuccession", q=asked.format(SHOWCASE.siret))
+    none = await caller.insee("/siret/liensSuccession", q=asked.format("00001002500013"))
 
     assert middle["header"]["total"] == len(middle["liensSuccession"]) == 2
     assert middle["liensSuccession"][0].keys() == wire
