@@ -40,6 +40,7 @@ from gateway.vault import RedisVault
 from gateway.visits import Visits
 from providers import ADAPTERS, ENDPOINTS
 from providers.base import Upstream
+from providers.base.vault import Vault
 from ratelimit.bans import Bans
 from ratelimit.limiter import Limiter
 from ratelimit.link import Link
@@ -99,17 +100,10 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         stack.push_async_callback(registry.close)
         trail = await Trail.open(settings.audit, settings.data_dir / "spool", pool, clock)
         stack.push_async_callback(trail.close)
-        transport = await stack.enter_async_context(provider_transport(httpx.create_ssl_context()))
-        certified = {
-            slug: await stack.enter_async_context(provider_transport(context)) for slug, context in certificates.items()
-        }
-        documents = Documents(
-            open_store(settings.documents, settings.data_dir), link, seal, settings.documents, clock, base
-        )
+        store = open_store(settings.documents, settings.data_dir)
+        documents = Documents(store, link, seal, settings.documents, clock, base)
         vault = RedisVault(link, seal, clock)
-        upstream = Upstream(
-            transport, settings.upstream, settings.providers, vault, documents, _paris(clock), certified
-        )
+        upstream = await stack.enter_async_context(_upstream(settings, certificates, vault, documents, clock))
         cache = AnswerCache(link, seal, clock, settings.cache.local_bytes)
         stack.push_async_callback(cache.close)
         metrics = Metrics()
@@ -192,8 +186,21 @@ def _addresses(settings: Settings) -> tuple[str, str, str]:
     return settings.redis_url.get_secret_value(), settings.database_url.get_secret_value(), base
 
 
-def _paris(clock: Clock):  # type: ignore[no-untyped-def]
-    return lambda: datetime.fromtimestamp(clock(), PARIS)
+@asynccontextmanager
+async def _upstream(
+    settings: Settings, certificates: Mapping[str, ssl.SSLContext], vault: Vault, documents: Documents, clock: Clock
+) -> AsyncIterator[Upstream]:
+    """The way to providers, with a transport for all and one more for each that wants a certificate of ours."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(clock(), PARIS)
+
+    async with AsyncExitStack() as stack:
+        usual = await stack.enter_async_context(provider_transport(httpx.create_ssl_context()))
+        certified = {
+            slug: await stack.enter_async_context(provider_transport(context)) for slug, context in certificates.items()
+        }
+        yield Upstream(usual, settings.upstream, settings.providers, vault, documents, now, certified)
 
 
 def certified_contexts(providers: Mapping[str, ProviderSettings]) -> dict[str, ssl.SSLContext]:
