@@ -32,7 +32,10 @@ def create_pages(parts: Parts) -> FastAPI:
 
 
 async def _nowhere(request: Request, reason: Exception) -> Response:
-    del request, reason
+    """A text; an object for a ping that does not exist, whose path may hold what no route matches: line ends."""
+    del reason
+    if request.method in ("GET", "HEAD") and request.url.path.startswith("/ping/"):
+        return Response(b"{}", 404, media_type=JSON.decode())
     return Response(NOT_A_PAGE, 404, media_type=TEXT.decode())
 
 

@@ -109,11 +109,20 @@ def eori_is_valid(text: str) -> bool:
     return siret_is_valid(text) or (len(text) > 2 and text[:2].isascii() and text[:2].isalpha() and text[:2].isupper())
 
 
+_FORMS = {"siren": "[0-9]{9}", "siret": "[0-9]{14}", "rna": "W[0-9][0-9A-Z][0-9]{7}|0[0-9]{3}00[0-9]{4}"}
+
+
+def form(*names: str) -> Mapping[str, str]:
+    """The schema of identifiers: what they look like. Whether their key is right, no schema can tell."""
+    return {"type": "string", "pattern": f"^({'|'.join(_FORMS[name] for name in names)})$"}
+
+
 SIREN = Parameter(
     name="siren",
     format=Formats.SIREN,
     read=either(siren_is_valid),
     title="SIREN de l'unité légale",
+    schema=form("siren"),
     example="999500002",
 )
 SIRET = Parameter(
@@ -121,6 +130,7 @@ SIRET = Parameter(
     format=Formats.SIRET,
     read=either(siret_is_valid),
     title="SIRET de l'établissement",
+    schema=form("siret"),
     example="99950000200012",
 )
 
@@ -134,24 +144,28 @@ BY_NAME = {
             format=Formats.SIRET_OR_RNA,
             read=either(siret_is_valid, rna_is_valid),
             title="SIRET ou numéro RNA de l'association",
+            schema=form("siret", "rna"),
         ),
         Parameter(
             name="siren_or_rna",
             format=Formats.SIREN_OR_RNA,
             read=either(siren_is_valid, rna_is_valid),
             title="SIREN ou numéro RNA de l'association",
+            schema=form("siren", "rna"),
         ),
         Parameter(
             name="siren_or_siret_or_rna",
             format=Formats.SIREN_SIRET_OR_RNA,
             read=either(siren_is_valid, siret_is_valid, rna_is_valid),
             title="SIREN, SIRET ou numéro RNA de l'association",
+            schema=form("siren", "siret", "rna"),
         ),
         Parameter(
             name="siret_or_eori",
             format=Formats.SIRET_OR_EORI,
             read=either(eori_is_valid),
             title="SIRET de l'établissement ou numéro EORI",
+            schema={"type": "string", "pattern": "^([0-9]{14}|[A-Z]{2}[0-9A-Za-z]+)$"},
         ),
     )
 }
