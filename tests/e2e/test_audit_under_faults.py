@@ -190,8 +190,8 @@ async def test_a_full_disk_stops_answers_not_the_gateway(
         (pid,) = workers_of(small)
 
         fill(small_disk / "ballast")
-        full = [await here.ask(UNITE) for _ in range(100)]
-        unknown = [await here.ask(f"/v3/nowhere/{number}") for number in range(50)]
+        full = await here.in_turn(UNITE, 100)
+        unknown = [await here.ask(path) for path in ("/v3/nowhere", "/privileges", "/admin/bans")]
         await asyncio.sleep(1.2)  # metrics are handed over
         (small_disk / "ballast").unlink()
         await becomes(small, "/readyz", 200)

@@ -234,10 +234,11 @@ async def until_refused(caller: Registered, seconds: float = 5.0) -> set[int]:
 async def test_without_postgresql_known_tokens_work_unknown_ones_wait_and_no_record_is_lost(
     house: House, known: Registered
 ) -> None:
-    unseen, operator = await house.office.caller(), await house.office.operator()
+    operator = await house.office.operator()
     assert (await operator.ask("/admin/bans")).status_code == 200
 
     async with house.without_postgres():
+        unseen = await house.office.caller()
         served = [await known.ask(UNITE, object=f"away {number}") for number in range(20)]
         refused = [await unseen.ask(UNITE), await unseen.ask("/privileges"), await operator.ask("/admin/tokens")]
         junk = await Caller(known.url, "junk").ask(UNITE)
@@ -251,9 +252,9 @@ async def test_without_postgresql_known_tokens_work_unknown_ones_wait_and_no_rec
 
 
 async def test_a_postgresql_that_hangs_keeps_nobody_waiting_who_is_known(house: House, known: Registered) -> None:
-    unseen, nobody = await house.office.caller(), Caller(known.url, "")
     house.wire.hold()
     try:
+        unseen, nobody = await house.office.caller(), Caller(known.url, "")
         began = time.monotonic()
         waiting = asyncio.gather(
             unseen.ask(UNITE), nobody.ask("/readyz"), nobody.ask("/ping/urssaf/attestation_sociale")
@@ -276,8 +277,8 @@ async def test_a_postgresql_that_hangs_keeps_nobody_waiting_who_is_known(house: 
 
 
 async def test_with_both_away_known_tokens_still_work(house: House, known: Registered) -> None:
-    unseen = await house.office.caller()
     async with house.without_redis(), house.without_postgres():
+        unseen = await house.office.caller()
         served, refused = await known.ask(UNITE), await unseen.ask(UNITE)
 
     assert served.status_code == 200

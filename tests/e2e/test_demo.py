@@ -62,9 +62,9 @@ def demonstration(folder: Path) -> Iterator[Shown]:
         written = json.loads((folder / "data" / "demo.json").read_text())
         yield Shown(process, out.read_text(), written, folder / "data")
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if process.poll() is None:  # the test failed: its servers must end all the same
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(30)
 
 
 def parent_of(pid: int) -> int:

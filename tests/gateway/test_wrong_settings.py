@@ -1,5 +1,6 @@
 """Settings that cannot serve: each problem is one line that names the setting and the remedy, and nothing starts."""
 
+import io
 import json
 import os
 import socket
@@ -137,6 +138,33 @@ def test_a_token_that_is_no_file_is_not_repeated(monkeypatch: pytest.MonkeyPatch
 
     assert said.startswith("The JWT cannot be read (No such file or directory): give it on standard input")
     assert "eyJ" not in said
+
+
+@pytest.mark.parametrize("text", ["junk", "eyJhbGciOiJub25lIn0.e30.", "\0", ""])
+def test_what_is_no_token_of_ours_is_said_to_be_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+    said = said_by(monkeypatch, "token", "inspect")
+
+    assert said.startswith("This is not a token of ours: ")
+    assert "eyJ" not in said
+
+
+def test_sound_settings_are_said_to_be_so_with_what_each_provider_still_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OCTROI_PROVIDERS__INSEE__CLIENT_ID", "x")
+    monkeypatch.setenv("OCTROI_JWT__SECRET", "x" * 32)
+    monkeypatch.setattr(sys, "argv", ["octroi", "config", "check", "--json"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    told = {line["provider"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert ended.value.code in (0, None)
+    assert not told["insee"]["ready"]
+    assert "OCTROI_PROVIDERS__INSEE__CLIENT_SECRET" in told["insee"]["missing"]
+    assert "OCTROI_PROVIDERS__INSEE__CLIENT_ID" not in told["insee"]["missing"]
 
 
 @pytest.mark.parametrize(

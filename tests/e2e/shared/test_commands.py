@@ -8,8 +8,8 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli import application
-from tests.e2e.office import Office, Registered
-from tests.e2e.running import RECIPIENT, Served, command, refused_command
+from tests.e2e.office import Registered
+from tests.e2e.running import Served, command
 
 
 async def told(gateway: Served, *words: str, given: str = "") -> list[dict[str, object]]:
@@ -18,29 +18,15 @@ async def told(gateway: Served, *words: str, given: str = "") -> list[dict[str, 
     return [json.loads(line) for line in printed.splitlines()]
 
 
-async def test_an_operator_sees_the_whole_from_the_command_line(
-    gateway: Served, office: Office, caller: Registered
-) -> None:
-    await caller.ask("/privileges")
-
-    inspected, findings, providers, quotas, shown, refused = await asyncio.gather(
-        told(gateway, "token", "inspect", given=f"{caller.token}\n"),
-        told(gateway, "doctor", "--json"),
-        told(gateway, "config", "check", "--json"),
-        told(gateway, "quotas", caller.jti, "--json"),
-        told(gateway, "habilitation", "show", caller.habilitation, "--json"),
-        asyncio.to_thread(refused_command, gateway.environ, "token", "inspect", given="eyJhbGciOiJub25lIn0.e30."),
+async def test_a_token_is_inspected_and_the_whole_looked_over(gateway: Served, caller: Registered) -> None:
+    inspected, findings = await asyncio.gather(
+        told(gateway, "token", "inspect", given=f"{caller.token}\n"), told(gateway, "doctor", "--json")
     )
 
-    assert inspected[0]["jti"] == caller.jti
+    assert (inspected[0]["jti"], inspected[0]["habilitation_id"]) == (caller.jti, caller.habilitation)
     assert inspected[0]["revoked_at"] is None
     assert {finding["what"] for finding in findings} >= {"settings", "disk", "postgresql", "redis", "insee"}
-    assert all(finding["ok"] for finding in findings)
-    assert {"provider": "insee", "ready": True, "missing": []} in providers
-    assert "json_resources_entreprise" in {quota["group"] for quota in quotas}
-    assert (shown[0]["id"], shown[0]["siret"]) == (caller.habilitation, RECIPIENT)
-    assert refused.startswith("This is not a token of ours: ")
-    assert "Traceback" not in refused
+    assert [finding for finding in findings if not finding["ok"]] == []
 
 
 def test_every_command_explains_itself() -> None:
