@@ -17,6 +17,8 @@ WORKERS = 2
 SETTINGS = {
     "OCTROI_RATELIMIT__IP_PER_MINUTE": "100000",
     "OCTROI_RATELIMIT__GROUPS__JSON_RESOURCES_ENTREPRISE": "100000",
+    # What a worker holds opened is confirmed by its head alone: here every look must read what Redis has.
+    "OCTROI_CACHE__LOCAL_BYTES": "0",
 }
 HOUR = 3600
 NO_CACHE = {"cache-control": "no-cache"}
