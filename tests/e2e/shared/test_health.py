@@ -137,7 +137,9 @@ async def test_maintenance_is_told_by_the_ping_and_by_the_data_alike(gateway: Se
     assert 0 < data.json()["errors"][0]["meta"]["retry_in"] <= 86400
 
 
-@pytest.mark.parametrize("path", ["/ping/nobody/nothing", "/ping/insee", "/ping/insee/sirene/", "/ping/%00", "/ping/insee/%0A"])
+@pytest.mark.parametrize(
+    "path", ["/ping/nobody/nothing", "/ping/insee", "/ping/insee/sirene/", "/ping/%00", "/ping/insee/%0A"]
+)
 async def test_a_ping_that_does_not_exist_is_an_empty_object(gateway: Served, path: str) -> None:
     answer = await watch(gateway, path)
 
