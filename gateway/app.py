@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from audit.spool import SpoolUnavailable
 from config.settings import Settings, WrongSettings, load
 from gateway import logs
 from gateway.door import Door, Receive, Scope, Send
@@ -51,6 +52,9 @@ class Gateway:
         await receive()
         try:
             parts = await self.open()
+        except (WrongSettings, SpoolUnavailable) as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         except Exception as error:
             log.exception("gateway_not_started")
             await send({"type": "lifespan.startup.failed", "message": str(error)})

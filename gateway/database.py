@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 T = TypeVar("T")
@@ -99,12 +100,20 @@ async def schema_state(pool: Pool) -> SchemaState:
 
 
 async def migrate(url: str) -> None:
-    """Bring the schema to what this version wants, in one transaction; several processes may ask at once."""
+    """Bring the schema to what this version wants, in one transaction; several processes may ask at once.
+
+    Raises OSError where PostgreSQL is away, asyncpg.PostgresError where it refuses.
+    """
     engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             await connection.run_sync(_upgrade)
+    except DBAPIError as error:
+        refusal = error.orig.__cause__ if error.orig is not None else None
+        if isinstance(refusal, asyncpg.PostgresError):
+            raise refusal from error
+        raise
     finally:
         await engine.dispose()
 

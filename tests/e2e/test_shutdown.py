@@ -1,14 +1,16 @@
-"""A gateway that is told to stop finishes what it has begun, and then stops well."""
+"""How a gateway ends: well, once it has finished what it had begun; and at once, where it cannot begin."""
 
 import asyncio
 import signal
+import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
 
 from providers.simulator.identifiers import siren_of
 from tests.e2e.office import open_office
-from tests.e2e.running import Served
+from tests.e2e.running import OCTROI, Served, _clean
 from tests.e2e.simulated import calls_about, providers
 
 WORKERS = 2
@@ -48,3 +50,23 @@ async def test_calls_under_way_are_answered_and_recorded_before_the_gateway_ends
     assert len(found) == len(answers)
     assert log.count('"event": "gateway_stopped"') == WORKERS
     assert "Traceback" not in log
+
+
+async def test_a_gateway_whose_workers_cannot_begin_ends_at_once_and_says_why(
+    module_database: str, module_redis: str, tmp_path: Path
+) -> None:
+    (tmp_path / "spool").touch()
+    environ = _clean() | {
+        "OCTROI_DATA_DIR": str(tmp_path),
+        "OCTROI_DATABASE_URL": module_database,
+        "OCTROI_REDIS_URL": module_redis,
+    }
+
+    ended = await asyncio.to_thread(
+        subprocess.run, [OCTROI, "serve", "--port", "0"], env=environ, capture_output=True, text=True, timeout=40
+    )
+
+    assert ended.returncode == 1
+    assert f"the audit spool cannot use {tmp_path / 'spool'}" in ended.stderr
+    assert ended.stderr.rstrip().endswith("The gateway did not start: the lines above say why")
+    assert "Traceback" not in ended.stderr

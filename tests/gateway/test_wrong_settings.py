@@ -183,3 +183,14 @@ def test_a_command_that_cannot_do_its_work_says_why_in_one_line(
 
     assert line in said
     assert len(said.split("\n")) == 1
+
+
+def test_a_database_that_refuses_us_stops_the_gateway(monkeypatch: pytest.MonkeyPatch, postgres_server: str) -> None:
+    nowhere = postgres_server.rpartition("/")[0] + "/nowhere"
+    monkeypatch.setenv("OCTROI_DATABASE_URL", nowhere)
+
+    said = said_by(monkeypatch, "serve", "--port", "0")
+
+    assert said.startswith('PostgreSQL refuses to serve Octroi (database "nowhere" does not exist)')
+    assert said.endswith("check OCTROI_DATABASE_URL")
+    assert nowhere not in said
