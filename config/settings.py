@@ -124,7 +124,8 @@ class AuditSettings(Branch):
     retention_months: int = Field(36, ge=1)
     """Months a record is kept before its partition may be dropped."""
     durability: Literal["disk", "kernel"] = "disk"
-    """When an answer may leave: `disk` once its record is on the disk (survives a power cut), `kernel` once the kernel has it (survives the death of the process)."""
+    """When an answer may leave: `disk`, once its record is synchronised to the disk (survives a power cut); `kernel`,
+    once the kernel has it (survives the death of the process)."""
     segment_bytes: int = Field(4 * 1024 * 1024, gt=0)
     """Size at which a spool segment is closed."""
     ship_every_seconds: float = Field(0.5, gt=0)
@@ -197,7 +198,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr | None = None
-    """Redis or Valkey: `redis://`, `rediss://`, `redis+sentinel://h1,h2/service`, `redis+cluster://`. None: embedded."""
+    """Redis, Valkey: `redis://`, `rediss://`, `redis+sentinel://h1,h2/service`, `redis+cluster://`. None: embedded."""
     database_url: SecretStr | None = None
     """PostgreSQL ≥ 14, `postgresql://…`. None: embedded."""
     data_dir: Path = Path(".octroi")
@@ -208,6 +209,8 @@ class Settings(BaseSettings):
     """CIDRs whose X-Forwarded-For is believed, comma-separated."""
     query_token: bool = True
     """Whether a token may be given as `?token=` (it ends up in the logs of whatever stands in between)."""
+    distinct_recipient: bool = False
+    """Whether a call made for the very company it asks about is refused (00211); the official service accepts it."""
     workers: int = Field(1, ge=1)
     """Worker processes; `octroi serve --workers` sets it."""
     log_requests: bool = False
