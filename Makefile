@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILE := $(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-build-deps
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fmt bench docs lock clean
@@ -12,11 +14,11 @@ help: ## List the targets
 
 install: $(STAMP) ## Prepare .venv, with locked dependencies
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
 	@echo "Preparing $(VENV) (a minute the first time)…"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -42,8 +44,9 @@ bench: install ## Measure the gateway beside its peers
 docs: install ## Write the generated pages of docs/reference
 	@$(BIN)/python -m docs.generate
 
-lock: ## Resolve the dependencies anew
-	@$(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-extras --all-build-deps --output-file requirements.lock pyproject.toml
+lock: ## Resolve the dependencies anew: everything for .venv, and what the image needs at the same versions
+	@$(COMPILE) --all-extras --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was made, the demo's state included
 	@rm -rf $(VENV) .octroi .mypy_cache .ruff_cache .pytest_cache *.egg-info
