@@ -94,6 +94,7 @@ class Pipeline:
         clock: Clock,
         base: str,
         query_token: bool,
+        distinct_recipient: bool,
         log_requests: bool,
     ) -> None:
         """`base` is the public address, without a final slash; `query_token` admits `?token=`."""
@@ -111,6 +112,7 @@ class Pipeline:
         self.clock = clock
         self.base = base
         self.query_token = query_token
+        self._distinct_recipient = distinct_recipient
         self._log_requests = log_requests
         self._ids = Ids()
         self._guarded: set[bytes] = set()
@@ -153,7 +155,7 @@ class Pipeline:
         checks.trace(asked)  # 422 00201 00203 00202
         turn.is_data = True
         endpoint = checks.version(found)  # 404 00402
-        checks.recipient(parameters)  # 422 00210
+        checks.recipient(parameters, found.texts if self._distinct_recipient else checks.NOBODY)  # 422 00210 00211
         if turn.kept is None:
             turn.kept = await self._fetch(turn, endpoint, state)  # 400 00401 · 422 003xx · 409 00015 · XXYYY
         return await self._give(turn, endpoint, turn.kept)
@@ -228,7 +230,9 @@ class Pipeline:
     def _counters(self, turn: Turn, state: TokenState | None) -> tuple[Counter, ...]:
         """The custom limit first, for its headers are those told; then the group's."""
         endpoint = turn.found.endpoint
-        group = (self.limiter.counter(endpoint.quota, endpoint.quota_name),) if endpoint is not None else ()
+        group: tuple[Counter, ...] = ()
+        if endpoint is not None:
+            group = (Counter(endpoint.quota_name, self.limiter.limit_of(endpoint.quota)),)
         if state is not None and state.rate_limit is not None:
             return (Counter("custom", state.rate_limit), *group)
         return group
@@ -390,8 +394,7 @@ class Pipeline:
 
     def _record(self, turn: Turn, answer: Answer) -> Record:
         asked, endpoint, state = turn.asked, turn.found.endpoint, turn.state
-        parameters, texts = asked.parameters, turn.found.texts
-        siret = texts.get("siret")
+        parameters, subject = asked.parameters, turn.found.subject
         return Record(
             id=self._ids(asked.at),
             at=asked.at,
@@ -410,9 +413,9 @@ class Pipeline:
             context=parameters.get("context"),
             object=parameters.get("object"),
             recipient=parameters.get("recipient"),
-            siren=texts.get("siren") or (siret[:9] if siret else None),
-            siret=siret,
-            rna=None,
+            siren=subject.siren,
+            siret=subject.siret,
+            rna=subject.rna,
             provider=endpoint.provider.slug if endpoint else None,
             cached=turn.cached,
             duration_ms=int((self.clock() - asked.at) * 1000),
@@ -442,6 +445,7 @@ def _is_of_data(refusal: Refusal) -> bool:
 _BEFORE_DATA = frozenset(
     {
         Refused.RECIPIENT_SIRET.value.code,
+        Refused.RECIPIENT_CALLED.value.code,
         Refused.CONFLICT.value.code,
         Refused.UNAVAILABLE.value.code,
         Refused.DEFECT.value.code,

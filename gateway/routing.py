@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import Enum
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from providers.base import DEPRECATED_SINCE, Endpoint
+from providers.base.parameters import rna_is_valid, siren_is_valid, siret_is_valid
 
 
 class Kind(Enum):
@@ -20,6 +22,17 @@ class Kind(Enum):
     GONE_V2 = "gone_v2"
     GONE_INPI = "gone_inpi"
     NOWHERE = "nowhere"
+
+
+class Subject(NamedTuple):
+    """About whom a path asks, as far as its texts tell."""
+
+    siren: str | None = None
+    siret: str | None = None
+    rna: str | None = None
+
+
+NOBODY = Subject()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,7 @@ class Found:
     texts: Mapping[str, str] = field(default_factory=dict)
     digest: bytes = b""
     notices: tuple[tuple[bytes, bytes], ...] = ()
+    subject: Subject = NOBODY
 
 
 NOWHERE = Found(Kind.NOWHERE)
@@ -117,8 +131,10 @@ class Router:
             return NOWHERE
         endpoint = node.versions.get(version)
         if endpoint is None:
-            return Found(Kind.UNSUPPORTED_VERSION, next(iter(node.versions.values())), texts)
-        return Found(Kind.DATA, endpoint, texts, self.digest(endpoint, texts), self._notices(node, endpoint, texts))
+            other = next(iter(node.versions.values()))
+            return Found(Kind.UNSUPPORTED_VERSION, other, texts, subject=subject_of(texts))
+        notices = self._notices(node, endpoint, texts)
+        return Found(Kind.DATA, endpoint, texts, self.digest(endpoint, texts), notices, subject_of(texts))
 
     def digest(self, endpoint: Endpoint, texts: Mapping[str, str]) -> bytes:
         """The name of an answer in the cache."""
@@ -158,6 +174,22 @@ def _descend(node: _Node, segments: list[str], texts: dict[str, str]) -> _Node |
         texts[node.parameter.name] = segments[0]
         return found
     return None
+
+
+def subject_of(texts: Mapping[str, str]) -> Subject:
+    """A SIREN or SIRET under its own name as it was given; under a name that admits several kinds, what it is."""
+    siren, siret, rna = texts.get("siren"), texts.get("siret"), None
+    for name, text in texts.items():
+        if "_or_" not in name:
+            continue
+        number = text.removeprefix("FR") if name == "siret_or_eori" else text
+        if siret_is_valid(number):
+            siret = number
+        elif siren_is_valid(text):
+            siren = text
+        elif rna_is_valid(text):
+            rna = text
+    return Subject(siren or (siret[:9] if siret else None), siret, rna)
 
 
 def _is_gone_inpi(segments: list[str]) -> bool:

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from gateway.routing import Kind, Router
+from gateway.routing import Kind, Router, subject_of
 from providers import ENDPOINTS
 from providers.djepva.associations import associations_open_data_v4, associations_v4
 from providers.insee.unites_legales import unites_legales_v3, unites_legales_v4
@@ -73,3 +73,21 @@ def test_an_alias_is_no_other_version(router: Router) -> None:
     found = router.find(b"/v3/ministere_interieur/api-association/associations/W999000001")
 
     assert found.kind is Kind.UNSUPPORTED_VERSION
+
+
+@pytest.mark.parametrize(
+    ("texts", "subject"),
+    [
+        ({"siren": "000010017"}, ("000010017", None, None)),
+        ({"siret": "00001001700010"}, ("000010017", "00001001700010", None)),
+        ({"siren_or_rna": "W000020016"}, (None, None, "W000020016")),
+        ({"siren_or_siret_or_rna": "00001001700010"}, ("000010017", "00001001700010", None)),
+        ({"siret_or_eori": "FR00001001700010"}, ("000010017", "00001001700010", None)),
+        ({"siret_or_eori": "ESX123"}, (None, None, None)),
+        ({"siren": "000010017", "year": "2024"}, ("000010017", None, None)),
+    ],
+)
+def test_a_path_tells_about_whom_it_asks(
+    texts: dict[str, str], subject: tuple[str | None, str | None, str | None]
+) -> None:
+    assert subject_of(texts) == subject
