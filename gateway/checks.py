@@ -17,6 +17,8 @@ from gateway.tokens import Claims
 from providers.base import Endpoint
 from providers.base.parameters import WrongParameter, siret_is_valid
 
+NOBODY: Mapping[str, str] = {}
+
 _MIME = re.compile(rb"[\w!#$&^.+*-]+/[\w!#$&^.+*-]+")
 
 
@@ -103,10 +105,13 @@ def version(found: Found) -> Endpoint:
     return found.endpoint
 
 
-def recipient(parameters: Mapping[str, str]) -> None:
-    """422 00210."""
-    if not siret_is_valid(parameters["recipient"]):
+def recipient(parameters: Mapping[str, str], called: Mapping[str, str] = NOBODY) -> None:
+    """422 00210 no SIRET · 00211 the one of those `called`, where the operator wants another."""
+    told = parameters["recipient"]
+    if not siret_is_valid(told):
         raise Refusal.of(Refused.RECIPIENT_SIRET)
+    if called and (told in called.values() or told[:9] == called.get("siren")):
+        raise Refusal.of(Refused.RECIPIENT_CALLED)
 
 
 def identifiers(found: Found, parameters: Mapping[str, str], now: datetime) -> dict[str, Any]:

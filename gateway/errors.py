@@ -133,6 +133,13 @@ class Refused(Enum):
         "Le paramètre recipient doit être un SIRET : 14 chiffres qui satisfont à la clé de Luhn.",
         {"parameter": "recipient"},
     )
+    RECIPIENT_CALLED = Row(
+        "00211",
+        422,
+        UNPROCESSABLE,
+        "Le paramètre recipient désigne l'entité demandée : indiquez le SIRET de l'administration destinatrice.",
+        {"parameter": "recipient"},
+    )
     MALFORMED = Row(
         "00401",
         400,

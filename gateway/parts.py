@@ -82,6 +82,8 @@ class Parts:
 async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Parts]:
     """The parts, for a worker. `redis_url`, `database_url` and `public_url` must be set by now."""
     redis_url, database_url, base = _addresses(settings)
+    if settings.query_token:
+        log.warning("tokens_admitted_in_addresses", remedy="set OCTROI_QUERY_TOKEN=false once no client needs it")
     async with AsyncExitStack() as stack:
         certificates = certified_contexts(settings.providers)
         seal = Seal(cache_keys(settings))
@@ -125,6 +127,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
             upstream=upstream,
             base=base,
             query_token=settings.query_token,
+            distinct_recipient=settings.distinct_recipient,
             log_requests=settings.log_requests,
             **shared,  # type: ignore[arg-type]
         )
