@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -127,3 +127,14 @@ def everything(client: redis.Redis) -> Iterator[tuple[bytes, bytes]]:
         kind = client.type(key)
         if kind in readers:
             yield key, b"%r" % readers[kind](key)
+
+
+def children_of(parents: set[int]) -> set[int]:
+    """The processes begun by these, and by those in turn; the dead that nobody has buried are none."""
+    found = set(parents)
+    for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        with suppress(OSError):  # it has just ended
+            state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) in found and state != "Z":
+                found.add(pid)
+    return found - parents

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.office import children_of
 from tests.e2e.running import OCTROI, START_SECONDS, _clean
 
 pytestmark = pytest.mark.slow
@@ -37,12 +38,11 @@ class Shown:
     def family(self) -> set[int]:
         """Itself, its children and theirs, and the servers that keep their data in its folder."""
         found = {self.process.pid}
-        for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
             with suppress(OSError):  # it has just ended
-                is_child = parent_of(pid) in found
-                if is_child or str(self.folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if str(self.folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.add(pid)
-        return found
+        return found | children_of(found)
 
 
 @contextmanager
@@ -65,10 +65,6 @@ def demonstration(folder: Path) -> Iterator[Shown]:
         if process.poll() is None:  # the test failed: its servers must end all the same
             os.killpg(process.pid, signal.SIGINT)
             process.wait(30)
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def left_of(pids: set[int], seconds: float = 5.0) -> set[int]:
