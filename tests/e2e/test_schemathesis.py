@@ -23,6 +23,7 @@ from tests.e2e.running import Served
 
 EXAMPLES = int(os.environ.get("OCTROI_SCHEMATHESIS_EXAMPLES", "0"))
 FEW = 3
+DOCUMENTS = ("/openapi.json", "/v3/openapi.yaml")
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 SETTINGS = {
     "OCTROI_RATELIMIT__IP_PER_MINUTE": "1000000",
@@ -83,13 +84,12 @@ async def caller(office: Office) -> Registered:
     return await office.caller()
 
 
-@pytest.mark.parametrize("document", ["/openapi.json", "/v3/openapi.yaml"])
-def test_nothing_is_answered_but_what_is_declared(caller: Registered, document: str, tmp_path: Path) -> None:
-    (tmp_path / "schemathesis.toml").write_text(configuration())
+def play(caller: Registered, document: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    (folder / "schemathesis.toml").write_text(configuration())
     drawn = [f"--max-examples={EXAMPLES}"] if EXAMPLES else [f"--max-examples={FEW}", "--generation-deterministic"]
     command = [
         SCHEMATHESIS,
-        f"--config-file={tmp_path / 'schemathesis.toml'}",
+        f"--config-file={folder / 'schemathesis.toml'}",
         "run",
         f"{caller.url}{document}",
         f"--header=Authorization: Bearer {caller.token}",
@@ -101,13 +101,29 @@ def test_nothing_is_answered_but_what_is_declared(caller: Registered, document: 
         *drawn,
     ]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def played(
+    caller: Registered, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, "subprocess.CompletedProcess[str]"]:
+    """Both documents played, whichever test comes first."""
+    return {document: play(caller, document, tmp_path_factory.mktemp("played")) for document in DOCUMENTS}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_nothing_is_answered_but_what_is_declared(
+    played: dict[str, "subprocess.CompletedProcess[str]"], document: str
+) -> None:
+    done = played[document]
 
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-2000:]
 
 
+@pytest.mark.usefixtures("played")
 async def test_by_then_each_operation_has_granted_refused_and_found_nothing(office: Office) -> None:
-    """Lest the calls above be all of one kind. Some operations know few companies, hence the most and not all."""
+    """Lest what was played be all of one kind. Some operations know few companies, hence most of them and not all."""
     records = await office.records()
     met = {(record["operation_id"], record["status"]) for record in records if record["operation_id"]}
 
