@@ -171,3 +171,10 @@ def bytes_from(port: int, request: bytes, source: str = "127.0.0.1", seconds: fl
         except (ConnectionResetError, BrokenPipeError):
             pass
         return received
+
+
+async def in_one_minute(seconds: float = 12.0) -> None:
+    """Wait for the next minute where the running one has not that long to go."""
+    left = 60 - time.time() % 60
+    if left < seconds:
+        await asyncio.sleep(left + 0.05)

@@ -1,14 +1,13 @@
 """Quotas, their headers, and bans, on a running gateway (behaviours §5)."""
 
 import asyncio
-import time
 
 import httpx
 import pytest
 
 from providers.simulator.world import SHOWCASE
 from tests.e2e.conftest import Desk
-from tests.e2e.running import Caller, Served, bytes_from, code_of, start_gateway
+from tests.e2e.running import Caller, Served, bytes_from, code_of, in_one_minute, start_gateway
 
 UNITE = f"/v4/insee/sirene/unites_legales/{SHOWCASE.siren}"
 ETABLISSEMENT = f"/v3/insee/sirene/etablissements/{SHOWCASE.siret}"
@@ -17,13 +16,6 @@ SETTINGS = {
     "OCTROI_RATELIMIT__REFUSALS_BEFORE_BAN": "30",
     "OCTROI_TRUSTED_PROXIES": "127.0.0.9/32",
 }
-
-
-async def in_one_minute(seconds: float = 12.0) -> None:
-    """Wait for the next minute where the running one has not that long to go."""
-    left = 60 - time.time() % 60
-    if left < seconds:
-        await asyncio.sleep(left + 0.05)
 
 
 async def test_the_251st_json_call_of_a_minute_is_refused_and_the_headers_count_down(desk: Desk) -> None:

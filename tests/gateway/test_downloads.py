@@ -29,6 +29,7 @@ from providers.simulator.faults import BY_NAME
 from providers.simulator.world import SHOWCASE, World
 from ratelimit.address import Networks
 from tests.conftest import HandClock
+from tests.e2e.running import in_one_minute
 from tests.gateway.serving import served
 
 BASE = "https://octroi.test"
@@ -225,6 +226,7 @@ async def test_the_failures_of_the_register_are_told(house: House, siren: str, s
 async def test_following_links_draws_on_the_tokens_allowance_of_documents(house: House) -> None:
     url = await house.draw(deferred_document("actes", document_id="not-an-id"))
 
+    await in_one_minute()
     replies = [await house.follow(url) for _ in range(51)]
 
     assert [reply.status_code for reply in replies] == [422] * 50 + [429]
