@@ -7,7 +7,8 @@ proven later.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -35,6 +36,10 @@ class SpoolUnavailable(Exception):
     """The record could not be made durable: the request it is about must be refused."""
 
 
+Told = Callable[[SpoolUnavailable | None], None]
+"""Hears None once a line is durable, or why it cannot be; must not raise."""
+
+
 class Spool:
     """One process's spool. `open` it first, within the event loop that will use it."""
 
@@ -48,8 +53,8 @@ class Spool:
         self._stream = self._owner
         self._sequence = 0
         self._lines: list[bytes] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._in_flight: list[asyncio.Future[None]] = []
+        self._waiting: list[Told] = []
+        self._in_flight: list[Told] = []
         self._busy = False
         """Whether a group waits for the disk; what comes meanwhile gathers."""
         self._closing = False
@@ -81,19 +86,32 @@ class Spool:
         Cancelling the future does not take the line back.
         """
         future: asyncio.Future[None] = self._loop.create_future()
+        self.put(line, partial(_settle, future))
+        return future
+
+    def put(self, line: bytes, told: Told) -> None:
+        """As `append`, for those who would rather be told than wait."""
         if self._closing or len(self._lines) >= _MOST_GATHERED:
-            future.set_exception(SpoolUnavailable(self._refusal()))
-            return future
+            told(SpoolUnavailable(self._refusal()))
+            return
         if not self._lines and not self._busy:
             self._loop.call_soon(self._write)
         self._lines.append(line)
-        self._waiting.append(future)
-        return future
+        self._waiting.append(told)
 
     async def drain(self) -> None:
         """Wait until every line appended so far is durable or refused."""
-        if pending := [*self._in_flight, *self._waiting]:
-            await asyncio.wait(pending)
+        pending = self._waiting or self._in_flight
+        if not pending:
+            return
+        last, drained = pending[-1], asyncio.Event()
+
+        def told(error: SpoolUnavailable | None) -> None:
+            last(error)
+            drained.set()
+
+        pending[-1] = told
+        await drained.wait()
 
     def segments(self) -> Sequence[Segment]:
         """What is owned, oldest first: the estates of dead workers, then our own."""
@@ -192,21 +210,19 @@ class Spool:
         head = b'{"stream":"' + self._stream.encode() + b'","sequence":%d,%b'
         return b"".join([head % (number, line[1:]) for number, line in enumerate(lines, self._sequence)])
 
-    def _accept(self, waiting: list[asyncio.Future[None]]) -> None:
+    def _accept(self, waiting: list[Told]) -> None:
         self._segment.acknowledge()
         self._sequence += len(waiting)
         if self.unavailable_since is not None:
             self._recover()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        for told in waiting:
+            told(None)
 
-    def _refuse(self, waiting: list[asyncio.Future[None]], error: OSError) -> None:
+    def _refuse(self, waiting: list[Told], error: OSError) -> None:
         self._note_trouble(error.strerror)
-        reason = f"the audit spool cannot be written: {error.strerror}"
-        for future in waiting:
-            if not future.done():
-                future.set_exception(SpoolUnavailable(reason))
+        refusal = SpoolUnavailable(f"the audit spool cannot be written: {error.strerror}")
+        for told in waiting:
+            told(refusal)
 
     def _refusal(self) -> str:
         if self._closing:
@@ -319,3 +335,12 @@ class Spool:
         self._segments.update((segment.name, segment) for segment in estate.segments)
         backlog = sum(segment.backlog for segment in estate.segments)
         log.info("audit_spool_adopted", owner=estate.lock.owner, segments=len(estate.segments), bytes=backlog)
+
+
+def _settle(future: "asyncio.Future[None]", error: SpoolUnavailable | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

@@ -15,7 +15,7 @@ import structlog
 from audit.partitions import Pool
 from audit.record import Record
 from audit.shipper import Shipper
-from audit.spool import Spool
+from audit.spool import Spool, Told
 from audit.store import PoolSource, Store, StoreUnavailable
 from audit.upkeep import Upkeep
 from config.clock import Clock, system_clock
@@ -61,6 +61,10 @@ class Trail:
     def append(self, record: Record) -> asyncio.Future[None]:
         """Record; done once durable, failed with SpoolUnavailable where it cannot be."""
         return self._spool.append(record.to_line())
+
+    def put(self, line: bytes, told: Told) -> None:
+        """Record a line (`audit.record.joined`); `told` hears None once it is durable, or SpoolUnavailable."""
+        self._spool.put(line, told)
 
     @property
     def backlog_bytes(self) -> int:

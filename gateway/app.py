@@ -11,6 +11,7 @@ from audit.spool import SpoolUnavailable
 from config.settings import Settings, WrongSettings, load
 from gateway import logs
 from gateway.door import Door, Receive, Scope, Send
+from gateway.fastpath import FastPath
 from gateway.pages import create_pages
 from gateway.parts import Parts, opened
 from gateway.protocol import DOORSTEP
@@ -42,6 +43,8 @@ class Gateway:
             parts.pipeline, parts.visits, create_pages(parts), Networks(self._settings.trusted_proxies), parts.clock
         )
         parts.doorstep.door = self._door
+        # Each call is to be told: the fast path is too short for that.
+        parts.doorstep.fast_path = None if self._settings.log_requests else FastPath(parts.pipeline)
         return parts
 
     async def close(self) -> None:

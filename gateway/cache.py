@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from audit.record import Outcome
 from config.clock import Clock
 from gateway.sealed import HEAD_BYTES, Broken, Seal
 from ratelimit.link import Link, RedisUnavailable
@@ -48,6 +49,11 @@ class Kept:
     expires_at: float
     codes: tuple[str, ...] = ()
 
+    @property
+    def outcome(self) -> Outcome:
+        """What the record calls it."""
+        return "granted" if self.status == 200 else "refused" if self.status < 500 else "failed"
+
     def pack(self) -> bytes:
         """To bytes."""
         codes = ",".join(self.codes).encode()
@@ -60,6 +66,15 @@ class Kept:
         start = _HEAD.size + length
         codes = tuple(code for code in packed[_HEAD.size : start].decode().split(",") if code)
         return cls(status, packed[start:], filled_at, expires_at, codes)
+
+
+@dataclass(slots=True)
+class Held:
+    """An answer that a worker has opened. `head` begins what is sealed; `question` asks whether it is still stored."""
+
+    head: bytes
+    question: bytes
+    kept: Kept
 
 
 Make = Callable[[], Awaitable[Kept]]
@@ -75,14 +90,23 @@ class AnswerCache:
         self._seal = seal
         self._clock = clock
         self._room = local_bytes
-        self._opened: OrderedDict[bytes, tuple[bytes, Kept]] = OrderedDict()
+        self._opened: OrderedDict[bytes, Held] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Kept]] = {}
         self.corrupt = 0
 
     def look(self, digest: bytes) -> "asyncio.Future[object]":
         """Ask Redis, in the write that carries this turn's other questions."""
         held = self._opened.get(digest)
-        return self._link.call(LOOK, (_key(digest),), (held[0] if held else b"", HEAD_BYTES))
+        return self._link.call(LOOK, (_key(digest),), (held.head if held else b"", HEAD_BYTES))
+
+    def held(self, digest: bytes) -> Held | None:
+        """What this worker holds, to be confirmed by Redis: its question brings 1 where it is still stored."""
+        return self._opened.get(digest)
+
+    @staticmethod
+    def packed_look(digest: bytes) -> bytes:
+        """The question of `look` for an answer that is not held, as it goes over the wire."""
+        return LOOK.packed((_key(digest),), (b"", HEAD_BYTES))
 
     def read(self, digest: bytes, reply: object) -> Kept | None:
         """What the reply to `look` means. A corrupt or lapsed entry is a miss."""
@@ -91,7 +115,7 @@ class AnswerCache:
             if held is None:
                 return None  # dropped for want of room between question and reply
             self._opened.move_to_end(digest)
-            kept = held[1]
+            kept = held.kept
         elif isinstance(reply, bytes):
             opened = self._open(digest, reply)
             if opened is None:
@@ -212,12 +236,12 @@ class AnswerCache:
     def _hold(self, digest: bytes, head: bytes, kept: Kept) -> None:
         former = self._opened.pop(digest, None)
         if former is not None:
-            self._room += len(former[1].body)
-        self._opened[digest] = (head, kept)
+            self._room += len(former.kept.body)
+        self._opened[digest] = Held(head, LOOK.packed((_key(digest),), (head, HEAD_BYTES)), kept)
         self._room -= len(kept.body)
         while self._room < 0 and self._opened:
-            _, (_, dropped) = self._opened.popitem(last=False)
-            self._room += len(dropped.body)
+            _, dropped = self._opened.popitem(last=False)
+            self._room += len(dropped.kept.body)
 
 
 def _key(digest: bytes) -> bytes:

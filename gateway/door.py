@@ -9,7 +9,7 @@ from typing import Any
 
 from config.clock import Clock
 from gateway.asked import SILENCE, Answer, Asked, Headers, RequestIds
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Heard, Pipeline
 from gateway.tokens import AMBIGUOUS
 from gateway.visits import Visits
 from ratelimit.address import Networks, block_of, client_address
@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _UNCOUNTED = re.compile(r"/(pings?|livez|readyz|v[0-9]+/ping)(/|$)")
 _PAGES = re.compile(
     r"/(admin|proxy/files|proxy/inpi/download|metrics|docs|mcp)(/|$)|/status(\.json|\.atom)?$|"
@@ -68,27 +68,9 @@ class Door:
         else:
             await self._page(scope, receive, send)
 
-    async def answer(self, asked: Asked) -> Answer:
-        """The whole answer to a data request."""
-        return await self._pipeline.answer(asked)
-
-    def again(self, asked: Asked) -> Asked:
-        """The same request anew, at this moment; what is known of it is not read again, and its token is not kept."""
-        return Asked(
-            asked.method,
-            asked.path,
-            asked.raw_path,
-            asked.query,
-            (),
-            asked.address,
-            self._request_ids(),
-            self._clock(),
-            accept=asked.accept,
-            content_type=asked.content_type,
-            user_agent=asked.user_agent,
-            no_cache=asked.no_cache,
-            claims=asked.claims,
-        )
+    async def answer(self, asked: Asked, heard: Heard | None = None) -> Answer:
+        """The whole answer to a data request; `heard` is what Redis said of it already."""
+        return await self._pipeline.answer(asked, heard)
 
     async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pings and liveness: neither counted nor recorded, but closed to the banned."""
@@ -167,7 +149,7 @@ class Door:
                 asked.no_cache = value.strip().lower() == b"no-cache"
             elif name == b"x-forwarded-for":
                 forwarded.append(value)
-            elif name == b"x-request-id" and _UUID.fullmatch(value):
+            elif name == b"x-request-id" and UUID.fullmatch(value):
                 asked.request_id = value.decode().lower()
         if not asked.request_id:
             asked.request_id = self._request_ids()

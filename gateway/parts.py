@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import aiohttp
 import httpx
 import structlog
 from aiohttp.resolver import ThreadedResolver
-from httpx_aiohttp import AiohttpTransport
 
 from audit.trail import Trail
 from config.clock import PARIS, Clock, system_clock
@@ -36,6 +34,7 @@ from gateway.sealed import Seal
 from gateway.status.bulletin import Bulletin
 from gateway.status.tally import Tally
 from gateway.tokens import Keys, VerifiedTokens
+from gateway.transport import ProviderTransport
 from gateway.vault import RedisVault
 from gateway.visits import Visits
 from providers import ADAPTERS, ENDPOINTS
@@ -199,9 +198,9 @@ async def _upstream(
         return datetime.fromtimestamp(clock(), PARIS)
 
     async with AsyncExitStack() as stack:
-        usual = await stack.enter_async_context(provider_transport(httpx.create_ssl_context()))
+        usual = await stack.enter_async_context(ProviderTransport(httpx.create_ssl_context()))
         certified = {
-            slug: await stack.enter_async_context(provider_transport(context)) for slug, context in certificates.items()
+            slug: await stack.enter_async_context(ProviderTransport(context)) for slug, context in certificates.items()
         }
         yield Upstream(usual, settings.upstream, settings.providers, vault, documents, now, certified)
 
@@ -229,16 +228,6 @@ def certified_contexts(providers: Mapping[str, ProviderSettings]) -> dict[str, s
     if problems:
         raise WrongSettings(problems)
     return contexts
-
-
-def provider_transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
-    """A transport of provider traffic: aiohttp's, the fastest measured behind httpx's interface."""
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-    return AiohttpTransport(client=session)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ pure (`gateway.checks`), then one call acts (`providers.base.upstream`).
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from audit.ids import Ids
-from audit.record import Record
+from audit.record import Outcome, Record
 from audit.spool import SpoolUnavailable
 from audit.trail import Trail
 from config.clock import PARIS, Clock
@@ -31,8 +31,8 @@ from gateway.tokens import Claims, VerifiedTokens, find_token
 from providers.base import Call, Endpoint, ProviderFailed, Upstream, serialise
 from ratelimit.address import block_of
 from ratelimit.bans import Bans
-from ratelimit.limiter import Counter, IpSeen, Limiter, TokenSeen, quota_headers, retry_after
-from ratelimit.link import Link, RedisUnavailable
+from ratelimit.limiter import Counter, IpSeen, Limiter, Reply, TokenSeen, quota_headers, retry_after
+from ratelimit.link import AGAIN, Link, RedisUnavailable
 
 log = structlog.get_logger()
 
@@ -53,6 +53,18 @@ _FALSE, _TRUE = (b"x-response-cached", b"false"), (b"x-response-cached", b"true"
 _EMPTY_EXPIRY = (b"x-cache-expires-in", b"")
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What Redis said when asked ahead of the pipeline: of the address, of the token in that state, of the answer."""
+
+    state: TokenState
+    counters: tuple[Counter, ...]
+    digest: bytes
+    ip: object
+    token: object
+    answer: object
+
+
 @dataclass(slots=True)
 class Turn:
     """What becomes known of a request as it goes through the pipeline."""
@@ -70,7 +82,7 @@ class Turn:
     cached: bool = False
     is_data: bool = False
     codes: tuple[str, ...] = ()
-    outcome: str = "refused"
+    outcome: Outcome = "refused"
     cache_status: bytes = b""
 
 
@@ -112,16 +124,16 @@ class Pipeline:
         self.clock = clock
         self.base = base
         self.query_token = query_token
-        self._distinct_recipient = distinct_recipient
-        self._log_requests = log_requests
-        self._ids = Ids()
+        self.distinct_recipient = distinct_recipient
+        self.log_requests = log_requests
+        self.ids = Ids()
         self._guarded: set[bytes] = set()
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked, heard: Heard | None = None) -> Answer:
         """The answer, once its record is durable. Never raises."""
         turn = Turn(asked, self._find(asked), block_of(asked.address))
         try:
-            answer = await self._decide(turn)
+            answer = await self._decide(turn, heard)
         except Refusal as refusal:
             answer = await self._refused(turn, refusal)
         except RegistryUnavailable:
@@ -132,12 +144,12 @@ class Pipeline:
             answer = await self._refused(turn, Refusal.of(Refused.DEFECT))
         return await self._recorded(turn, answer)
 
-    async def _decide(self, turn: Turn) -> Answer:
+    async def _decide(self, turn: Turn, heard: Heard | None) -> Answer:
         """Any line may raise a Refusal; its codes stand beside it."""
         asked, found = turn.asked, turn.found
         if self.bans.is_banned(turn.block) is not None:
             return self._silence(turn)  # not one byte
-        await self._look(turn)  # the one round trip
+        await (self._look(turn) if heard is None else self._take(turn, heard))  # the one round trip
         if turn.ip is not None and turn.ip.ban is not None:
             await self.bans.impose(turn.ip.ban)
             return self._silence(turn)
@@ -155,7 +167,7 @@ class Pipeline:
         checks.trace(asked)  # 422 00201 00203 00202
         turn.is_data = True
         endpoint = checks.version(found)  # 404 00402
-        checks.recipient(parameters, found.texts if self._distinct_recipient else checks.NOBODY)  # 422 00210 00211
+        checks.recipient(parameters, found.texts if self.distinct_recipient else checks.NOBODY)  # 422 00210 00211
         if turn.kept is None:
             turn.kept = await self._fetch(turn, endpoint, state)  # 400 00401 · 422 003xx · 409 00015 · XXYYY
         return await self._give(turn, endpoint, turn.kept)
@@ -177,7 +189,7 @@ class Pipeline:
         turn.claims = asked.claims
         endpoint = found.endpoint
         if endpoint is not None and endpoint.cache is not None and turn.claims is not None and not asked.no_cache:
-            digest = self._digest(found, endpoint, asked) if found.digest else b""
+            digest = self.digest(found, asked.parameters) if found.digest else b""
             kept = self.cache.look(digest) if digest else None
         token = self._ask_token(turn)
         turn.ip = await ip
@@ -186,27 +198,43 @@ class Pipeline:
                 await self._learn_token(turn, token)
         finally:
             if kept is not None:
-                try:
-                    turn.kept = self.cache.read(digest, await kept)
-                    turn.cached = turn.kept is not None
-                except RedisUnavailable:
-                    turn.kept = None
+                await self._read(turn, digest, kept)
 
-    def _digest(self, found: Found, endpoint: Endpoint, asked: Asked) -> bytes:
-        keys = endpoint.cache.key_parameters if endpoint.cache else ()
-        told = {name: asked.parameters[name] for name in keys if name in asked.parameters} if keys else {}
-        return self.router.digest(endpoint, {**found.texts, **told}) if told else found.digest
+    async def _take(self, turn: Turn, heard: Heard) -> None:
+        """The same, of what was heard already; what Redis would not run then is asked again."""
+        claims, digest = turn.asked.claims, heard.digest
+        assert claims is not None
+        turn.claims, turn.state, turn.counters = claims, heard.state, heard.counters
+        ip = self.limiter.look_at_ip(turn.block, heard=heard.ip)
+        token = self.limiter.look_at_token(claims.jti, heard.state.version, heard.counters, heard.token)
+        turn.ip = await ip
+        await self._learn_token(turn, token)
+        await self._read(turn, digest, self.cache.look(digest) if heard.answer is AGAIN else Reply(heard.answer))
+
+    async def _read(self, turn: Turn, digest: bytes, reply: Awaitable[object]) -> None:
+        try:
+            turn.kept = self.cache.read(digest, await reply)
+            turn.cached = turn.kept is not None
+        except RedisUnavailable:
+            turn.kept = None
+
+    def digest(self, found: Found, parameters: Mapping[str, str]) -> bytes:
+        """The name of the answer in the cache, optional parameters included."""
+        endpoint = found.endpoint
+        keys = endpoint.cache.key_parameters if endpoint is not None and endpoint.cache is not None else ()
+        told = {name: parameters[name] for name in keys if name in parameters} if keys else {}
+        return self.router.digest(endpoint, {**found.texts, **told}) if endpoint and told else found.digest
 
     def _ask_token(self, turn: Turn) -> Awaitable[TokenSeen] | None:
         if turn.claims is None:
             if not turn.token or turn.found.endpoint is None:
                 return None
-            turn.counters = self._counters(turn, None)
+            turn.counters = self.counters(turn.found.endpoint, None)
             digest = hashlib.blake2b(turn.token, digest_size=16).hexdigest()
             return self.limiter.look_at_stranger(digest, turn.counters)
         state = self.registry.known(turn.claims.jti)
         turn.state = state
-        turn.counters = self._counters(turn, state)
+        turn.counters = self.counters(turn.found.endpoint, state)
         counters = turn.counters if checks.draws_on_quota(state, turn.asked) else ()
         return self.limiter.look_at_token(turn.claims.jti, state.version if state else 0, counters)
 
@@ -227,9 +255,8 @@ class Pipeline:
             turn.quota = await again
         raise RegistryUnavailable
 
-    def _counters(self, turn: Turn, state: TokenState | None) -> tuple[Counter, ...]:
-        """The custom limit first, for its headers are those told; then the group's."""
-        endpoint = turn.found.endpoint
+    def counters(self, endpoint: Endpoint | None, state: TokenState | None) -> tuple[Counter, ...]:
+        """On what a call draws: the custom limit first, for its headers are those told; then the group's."""
         group: tuple[Counter, ...] = ()
         if endpoint is not None:
             group = (Counter(endpoint.quota_name, self.limiter.limit_of(endpoint.quota)),)
@@ -264,7 +291,7 @@ class Pipeline:
         keeps = endpoint.cache is not None and not asked.no_cache
         turn.cache_status = b"Octroi; fwd=" + (b"uri-miss" if keeps else b"request" if asked.no_cache else b"bypass")
         guard = self._guard_key(state, endpoint, asked)
-        flight = self.cache.start(self._digest(turn.found, endpoint, asked), make) if keeps else None
+        flight = self.cache.start(self.digest(turn.found, asked.parameters), make) if keeps else None
         await self._enter(guard)  # 409 00015
         try:
             kept = await (asyncio.shield(flight) if flight is not None else make())
@@ -321,7 +348,7 @@ class Pipeline:
 
     async def _give(self, turn: Turn, endpoint: Endpoint, kept: Kept) -> Answer:
         turn.codes = kept.codes
-        turn.outcome = "granted" if kept.status == 200 else "refused" if kept.status < 500 else "failed"
+        turn.outcome = kept.outcome
         body = kept.body
         if (endpoint.document is not None or endpoint.marks) and kept.status == 200:
             try:
@@ -383,20 +410,23 @@ class Pipeline:
         """No answer leaves before its record is durable; where that cannot be, the answer is withheld."""
         self.metrics.count(turn.found.endpoint, answer.status, turn.cached, self.clock() - turn.asked.at)
         record = self._record(turn, answer)
-        if self._log_requests:
+        if self.log_requests:
             _tell(record)
         try:
             await self.trail.append(record)
         except SpoolUnavailable:
-            refusal = Refusal.of(Refused.UNAVAILABLE)
-            return SILENCE if answer is SILENCE else Answer(refusal.status, self._headers(turn, JSON), refusal.body())
+            return SILENCE if answer is SILENCE else self._withheld(turn)
         return answer
+
+    def _withheld(self, turn: Turn) -> Answer:
+        refusal = Refusal.of(Refused.UNAVAILABLE)
+        return Answer(refusal.status, self._headers(turn, JSON), refusal.body())
 
     def _record(self, turn: Turn, answer: Answer) -> Record:
         asked, endpoint, state = turn.asked, turn.found.endpoint, turn.state
         parameters, subject = asked.parameters, turn.found.subject
         return Record(
-            id=self._ids(asked.at),
+            id=self.ids(asked.at),
             at=asked.at,
             request_id=asked.request_id,
             method=asked.method,
@@ -404,7 +434,7 @@ class Pipeline:
             operation_id=endpoint.operation_id if endpoint else None,
             status=answer.status,
             codes=turn.codes,
-            outcome=turn.outcome,  # type: ignore[arg-type]
+            outcome=turn.outcome,
             jti=turn.claims.jti if turn.claims else None,
             habilitation=state.habilitation_id if state else None,
             holder_siret=state.siret if state else None,

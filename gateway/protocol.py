@@ -1,17 +1,15 @@
 """The server's side of a connection: uvicorn's own, which also knows how to close without a byte.
 
 A data request is answered here without the detour by ASGI messages: its answer is whole when it comes, and is written
-in one piece. A client repeats itself: a request whose bytes have been read before is not parsed again. The ASGI door
-stays for every other server, and is this one's oracle: `tests/gateway/test_protocol.py` compares them.
+in one piece. A call that comes again is not even parsed: `gateway.fastpath` takes it. The ASGI door stays for every
+other server, and is this one's oracle: `tests/gateway/test_protocol.py` compares them.
 
 Of uvicorn's internals this uses `connection_made`, `connection_lost`, `data_received`, the parser's callbacks,
-`send_400_response`, `shutdown`, `_start_asgi_task`, the keep-alive timer, `scope`, `cycle`, `flow` and `transport`; the
-same tests guard them, and the version is pinned by range.
+`send_400_response`, `shutdown`, `on_response_complete`, `_start_asgi_task`, the keep-alive timer, `scope`, `cycle`,
+`flow`, `transport` and `server_state`; the same tests guard them, and the version is pinned by range.
 """
 
 import asyncio
-import hashlib
-import secrets
 from collections import defaultdict
 from collections.abc import Coroutine
 from typing import Any, cast
@@ -19,8 +17,10 @@ from typing import Any, cast
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from gateway.asked import SILENCE, Answer, Asked
+from gateway.asked import SILENCE, Answer, Asked, Headers
 from gateway.door import SECURITY, Door, is_data
+from gateway.fastpath import LONGEST, FastPath
+from gateway.pipeline import Heard
 from ratelimit.address import block_of
 from ratelimit.ban import Ban
 from ratelimit.bans import Bans
@@ -30,23 +30,41 @@ log = structlog.get_logger()
 MOST_HEAD_BYTES = 64 * 1024
 """Longest request line with its headers, give or take one read; uvicorn sets no limit."""
 
-MOST_REMEMBERED = 65_536
-LONGEST_REMEMBERED = 4096
-_NEVER_REMEMBERED = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"x-request-id"})
+_WITH_MORE = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+"""Headers of a request that is more than its head."""
 
 _SECURITY = b"".join(b"%b: %b\r\n" % header for header in SECURITY)
+
+
+class _Defaults:
+    """The headers that uvicorn adds to all answers, written down; it makes a new list of them each second."""
+
+    __slots__ = ("_headers", "_lines")
+
+    def __init__(self) -> None:
+        self._headers: Headers = ()
+        self._lines = b""
+
+    def lines(self, headers: Headers) -> bytes:
+        """Those of the running second."""
+        if headers is not self._headers:
+            self._headers = headers
+            self._lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._lines
+
+
+_DEFAULTS = _Defaults()
 
 
 class Doorstep:
     """The living connections of a worker, by block of addresses, the bans that end them, and the door behind."""
 
     def __init__(self) -> None:
-        """No connection yet; bans and door are set before the first one."""
+        """No connection yet; bans, door and fast path are set before the first one."""
         self.bans: Bans | None = None
         self.door: Door | None = None
-        self.heads: dict[bytes, Asked] = {}
+        self.fast_path: FastPath | None = None
         self._living: defaultdict[str, set[SilentProtocol]] = defaultdict(set)
-        self._digest = hashlib.blake2b(key=secrets.token_bytes(32), digest_size=16)
         self.turned_away = 0
 
     def welcome(self, connection: "SilentProtocol", block: str) -> bool:
@@ -68,50 +86,43 @@ class Doorstep:
         for connection in list(self._living.get(ban.ip_block, ())):
             connection.hang_up()
 
-    def mark(self, head: bytes, peer: bytes) -> bytes:
-        """The name under which a request is remembered: a keyed digest, for its bytes hold a token."""
-        digest = self._digest.copy()
-        digest.update(peer)
-        digest.update(head)
-        return digest.digest()
-
-    def remember(self, mark: bytes, asked: Asked, door: Door) -> None:
-        """Keep what was read of a request, without its token."""
-        if len(self.heads) >= MOST_REMEMBERED:
-            self.heads.clear()
-        self.heads[mark] = door.again(asked)
-
 
 DOORSTEP = "octroi.doorstep"
 """Where the application's lifespan leaves the doorstep, in the state that uvicorn shares with its protocols."""
 
 
 class SilentProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a doorstep."""
+    """uvicorn's protocol, with a doorstep and a fast path."""
 
+    hasher: Any = None
+    _doorstep: Doorstep | None = None
+    _fast_path: FastPath | None = None
     _block = ""
-    _peer = b""
     _head_bytes = 0
     """Bytes read since the last head or piece of a body that was whole."""
     _is_between = True
     """Whether the parser has no message under way."""
-    _mark: bytes | None = None
-    """Of the request being read, where it came in one piece."""
-    _is_again = False
-    """Whether a remembered request is being answered; what comes meanwhile waits in `_later`."""
+    _data: bytes | None = None
+    """The request being read, where it came in one piece."""
+    _is_apart = False
+    """Whether an exchange is under way outside uvicorn's cycles; what comes meanwhile waits in `_later`."""
     _later = b""
     _is_ending = False
+    _at_rest_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Turn a banned client away before anything is read."""
         super().connection_made(transport)
-        doorstep = self._doorstep
-        if doorstep is not None and self.client is not None:
-            self._block = block_of(self.client[0])
-            self._peer = self.client[0].encode()
-            if not doorstep.welcome(self, self._block):
-                self._block = ""
-                transport.abort()
+        doorstep = self._doorstep = self.app_state.get(DOORSTEP)
+        if doorstep is None or self.client is None:
+            return
+        self._block = block_of(self.client[0])
+        if not doorstep.welcome(self, self._block):
+            self._block = ""
+            transport.abort()
+        elif doorstep.fast_path is not None:
+            self._fast_path = doorstep.fast_path
+            self.hasher = doorstep.fast_path.hasher(self.client[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -120,18 +131,17 @@ class SilentProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, but not for ever; not at all what has been read before."""
-        if self._is_again:
+        """Read on, but not for ever; not at all what is known already."""
+        if self._is_apart:
             self._wait(data)
             return
-        self._mark = None
-        doorstep = self._doorstep
-        if doorstep is not None and self._is_at_rest and _may_be_remembered(data):
-            self._mark = doorstep.mark(data, self._peer)
-            asked = doorstep.heads.get(self._mark)
-            if asked is not None and doorstep.door is not None:
-                self._answer_again(asked, doorstep.door)
+        self._data = None
+        if self._fast_path is not None and self._is_between and (self.cycle is None or self.cycle.response_complete):
+            if self._fast_path.take(data, self):
+                self._is_apart = True
                 return
+            if len(data) <= LONGEST and data.startswith(b"GET /v"):
+                self._data = data
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
@@ -159,9 +169,25 @@ class SilentProtocol(HttpToolsProtocol):
         self._is_between = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """One of uvicorn's cycles ends."""
+        self._at_rest_since = self.loop.time()
+        super().on_response_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what has been at rest for too long; one timer serves many exchanges, and looks again in time."""
+        self.timeout_keep_alive_task = None
+        if self._is_apart or self.transport.is_closing():
+            return
+        left = self._at_rest_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            self.transport.close()
+
     def shutdown(self) -> None:
         """Let the answer under way be the last."""
-        if self._is_again:
+        if self._is_apart:
             self._is_ending = True
         else:
             super().shutdown()
@@ -181,20 +207,20 @@ class SilentProtocol(HttpToolsProtocol):
         if doorstep is None or doorstep.door is None or app is not self.app or not is_data(cycle.scope["path"]):
             super()._start_asgi_task(cycle, app)
             return
-        mark = self._mark if _is_plain(cycle) else None
-        self._run(self._serve(cycle, doorstep, doorstep.door, mark))
+        data = self._data if self._data is not None and _is_plain(cycle) else None
+        self._run(self._serve(cycle, doorstep.door, data))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    async def _serve(self, cycle: RequestResponseCycle, doorstep: Doorstep, door: Door, mark: bytes | None) -> None:
+    async def _serve(self, cycle: RequestResponseCycle, door: Door, data: bytes | None) -> None:
         try:
             asked = door.read(cast("dict[str, Any]", cycle.scope))
             answer = await door.answer(asked)
-            if mark is not None and asked.claims is not None and b"token" not in asked.query:
-                doorstep.remember(mark, asked, door)
+            if data is not None and self._fast_path is not None:
+                self._fast_path.learn(data, asked, self.hasher)
             if self.flow.write_paused and not cycle.disconnected:
                 await self.flow.drain()
             if answer is SILENCE:
@@ -218,8 +244,7 @@ class SilentProtocol(HttpToolsProtocol):
         on_response()
 
     def _text(self, answer: Answer, keep_alive: bool, *, has_body: bool = True) -> bytes:
-        parts = [STATUS_LINE[answer.status]]
-        parts += [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        parts = [STATUS_LINE[answer.status], _DEFAULTS.lines(self.server_state.default_headers)]
         parts += [b"%b: %b\r\n" % header for header in answer.headers]
         parts.append(b"content-length: %d\r\n" % len(answer.body))
         parts.append(_SECURITY)
@@ -228,66 +253,76 @@ class SilentProtocol(HttpToolsProtocol):
             parts.append(answer.body)
         return b"".join(parts)
 
-    # A request that has been read before: outside uvicorn's cycles, which have nothing under way meanwhile.
+    # Exchanges of the fast path: outside uvicorn's cycles, which have nothing under way meanwhile.
 
-    @property
-    def _is_at_rest(self) -> bool:
-        return self._is_between and (self.cycle is None or self.cycle.response_complete)
+    def status_line(self, status: int) -> bytes:
+        """The status line, and what uvicorn has all answers say: the date, made anew each second."""
+        start = STATUS_LINE[status] + _DEFAULTS.lines(self.server_state.default_headers)
+        return start if not self._is_ending else start + b"connection: close\r\n"
 
-    def _answer_again(self, asked: Asked, door: Door) -> None:
-        self._unset_keepalive_if_required()
-        self._is_again = True
-        self._run(self._serve_again(asked, door))
+    def give(self, text: bytes) -> None:
+        """Write a whole answer, unless the client does not read: then once it does."""
+        if self.flow.write_paused:
+            self._run(self._give_later(text))
+            return
+        if not self.transport.is_closing():
+            self.transport.write(text)
+        self._rest()
 
-    async def _serve_again(self, told: Asked, door: Door) -> None:
+    def give_answer(self, answer: Answer) -> None:
+        """The same, of an answer still to be written down."""
+        self.give(self._text(answer, not self._is_ending))
+
+    def go_the_long_way(self, asked: Asked, heard: Heard) -> None:
+        """Have the pipeline answer."""
+        self._run(self._serve_apart(asked, heard))
+
+    def break_off(self) -> None:
+        """Close the connection."""
+        self.transport.close()
+        self._is_apart = False
+
+    async def _give_later(self, text: bytes) -> None:
+        await self.flow.drain()
+        self.give(text)
+
+    async def _serve_apart(self, asked: Asked, heard: Heard) -> None:
+        assert self._doorstep is not None
+        assert self._doorstep.door is not None
         try:
-            answer = await door.answer(door.again(told))
-            if self.flow.write_paused and not self.transport.is_closing():
-                await self.flow.drain()
+            answer = await self._doorstep.door.answer(asked, heard)
             if answer is SILENCE:
-                self.transport.close()
-            elif not self.transport.is_closing():
-                self.transport.write(self._text(answer, not self._is_ending))
+                self.break_off()
+            else:
+                self.give_answer(answer)
             if answer.after is not None:
                 await answer.after()
         except Exception:
             log.exception("answer_not_written")
-            self.transport.close()
-        self._rest()
+            self.break_off()
 
     def _rest(self) -> None:
-        """The end of an answer, as uvicorn ends a cycle."""
-        self._is_again = False
+        """The end of an exchange, as uvicorn ends a cycle."""
+        self._is_apart = False
         self.server_state.total_requests += 1
         if self._is_ending:
             self.transport.close()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         if self._later:
             data, self._later = self._later, b""
+            self.flow.resume_reading()
             self.data_received(data)
+        else:
+            self._at_rest_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self.timeout_keep_alive_handler()
 
     def _wait(self, data: bytes) -> None:
         """Pipelined requests wait their turn."""
         self._later += data
         if len(self._later) > MOST_HEAD_BYTES:
             self.flow.pause_reading()
-
-    @property
-    def _doorstep(self) -> Doorstep | None:
-        return self.app_state.get(DOORSTEP)
-
-
-def _may_be_remembered(data: bytes) -> bool:
-    """A whole data request and nothing else, as far as a glance tells."""
-    return (
-        len(data) <= LONGEST_REMEMBERED
-        and data.startswith(b"GET /v")
-        and data.find(b"\r\n\r\n") == len(data) - 4
-        and b"\n\n" not in data
-    )
 
 
 def _is_plain(cycle: RequestResponseCycle) -> bool:
@@ -297,7 +332,7 @@ def _is_plain(cycle: RequestResponseCycle) -> bool:
         scope["method"] == "GET"
         and scope["http_version"] == "1.1"
         and cycle.keep_alive
-        and not any(name in _NEVER_REMEMBERED for name, _ in scope["headers"])
+        and _WITH_MORE.isdisjoint(name for name, _ in scope["headers"])
     )
 
 

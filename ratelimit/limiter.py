@@ -16,6 +16,7 @@ from ratelimit.ban import Ban
 from ratelimit.link import Link, RedisUnavailable
 from ratelimit.local import LocalCounters
 from ratelimit.scripts import COUNT_REFUSAL, LOOK_AT_IP, LOOK_AT_TOKEN, PEEK_AT_IP, PUBLISH_STATE
+from ratelimit.wire import AGAIN, UNHEARD
 
 T = TypeVar("T")
 
@@ -93,8 +94,28 @@ class Sent(Generic[T]):
         return self._read(reply)
 
 
+class Reply:
+    """A reply that came with others (`Link.ask`), awaited as if it were on its way."""
+
+    __slots__ = ("_reply",)
+
+    def __init__(self, reply: object) -> None:
+        """UNHEARD where it did not come."""
+        self._reply = reply
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """At once. Raises RedisUnavailable."""
+        if self._reply is UNHEARD:
+            raise RedisUnavailable("Redis did not answer in time")
+        return self._reply
+        yield
+
+
 class Limiter:
-    """Counts requests and refusals by address, and calls by token."""
+    """Counts requests and refusals by address, and calls by token.
+
+    What is asked with other questions is made of `packed_look_…`; its reply is handed over as `heard`.
+    """
 
     def __init__(self, link: Link, settings: RateLimitSettings, workers: int, clock: Clock) -> None:
         """`workers` share the limits while each counts for itself; `clock` rules only then."""
@@ -123,11 +144,18 @@ class Limiter:
 
     # By address
 
-    def look_at_ip(self, block: str, *, count: bool = True) -> Sent[IpSeen]:
+    def look_at_ip(self, block: str, *, count: bool = True, heard: object = AGAIN) -> Sent[IpSeen]:
         """Look at one request, and count it unless told not to; the one too many of a minute bans."""
-        arguments = self._ip_arguments if count else (*self._ip_arguments[:2], 0)
-        call = self._link.call(LOOK_AT_IP, (keys.ban(block), keys.minute(block)), arguments)
+        if heard is AGAIN:
+            arguments = self._ip_arguments if count else (*self._ip_arguments[:2], 0)
+            call: Any = self._link.call(LOOK_AT_IP, (keys.ban(block), keys.minute(block)), arguments)
+        else:
+            call = Reply(heard)
         return Sent(call, lambda reply: _ip_seen(block, reply), lambda: self._look_alone(block, count))
+
+    def packed_look_at_ip(self, block: str) -> bytes:
+        """The same question, as it goes over the wire."""
+        return LOOK_AT_IP.packed((keys.ban(block), keys.minute(block)), self._ip_arguments)
 
     def count_refusal(self, block: str) -> Sent[Ban | None]:
         """Count one request refused with 429; gives the ban, if this one was one too many."""
@@ -144,9 +172,15 @@ class Limiter:
 
     # By token
 
-    def look_at_token(self, jti: str, version: int, counters: Sequence[Counter]) -> Sent[TokenSeen]:
+    def look_at_token(
+        self, jti: str, version: int, counters: Sequence[Counter], heard: object = AGAIN
+    ) -> Sent[TokenSeen]:
         """Count one call of a token of the registry, if `version` is that of its state; 0 where none is known."""
-        return self._look(keys.token(jti), version, counters, self._local_tokens)
+        return self._look(keys.token(jti), version, counters, self._local_tokens, heard)
+
+    def packed_look_at_token(self, jti: str, version: int, counters: Sequence[Counter]) -> bytes:
+        """The same question, as it goes over the wire."""
+        return LOOK_AT_TOKEN.packed(*_token_question(keys.token(jti), version, counters))
 
     def look_at_stranger(self, digest: str, counters: Sequence[Counter]) -> Sent[TokenSeen]:
         """Count one call of a token that nobody vouches for, known by its digest."""
@@ -172,14 +206,17 @@ class Limiter:
         self._link.send(name, b"DEL", name).add_done_callback(_heed)
 
     def _look(
-        self, subject: str, version: int | None, counters: Sequence[Counter], local: LocalCounters
+        self,
+        subject: str,
+        version: int | None,
+        counters: Sequence[Counter],
+        local: LocalCounters,
+        heard: object = AGAIN,
     ) -> Sent[TokenSeen]:
-        names = [keys.state(subject)]
-        arguments: list[bytes | int] = [b"" if version is None else version]
-        for counter in counters:
-            names.append(keys.counter(subject, counter.name))
-            arguments.append(1)
-        call = self._link.call(LOOK_AT_TOKEN, names, arguments)
+        if heard is AGAIN:
+            call: Any = self._link.call(LOOK_AT_TOKEN, *_token_question(subject, version, counters))
+        else:
+            call = Reply(heard)
         return Sent(call, _token_seen, lambda: self._count_alone(subject, version, counters, local))
 
     # Without Redis
@@ -241,6 +278,18 @@ def _heed(sent: "asyncio.Future[object]") -> None:
     """Look at a failure that nobody waits for: Redis away holds nothing that could mislead."""
     if not sent.cancelled():
         sent.exception()
+
+
+def _token_question(
+    subject: str, version: int | None, counters: Sequence[Counter]
+) -> tuple[list[bytes], list[bytes | int]]:
+    """Keys and arguments of LOOK_AT_TOKEN."""
+    names = [keys.state(subject)]
+    arguments: list[bytes | int] = [b"" if version is None else version]
+    for counter in counters:
+        names.append(keys.counter(subject, counter.name))
+        arguments.append(1)
+    return names, arguments
 
 
 def _ip_seen(block: str, reply: list[Any]) -> IpSeen:

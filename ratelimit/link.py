@@ -18,9 +18,19 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from ratelimit.scripts import Script
 from ratelimit.topology import Discovery, Topology
 from ratelimit.url import Address, Target
-from ratelimit.wire import TICKS_TO_ANSWER, Call, CommandRefused, Connection, RedisUnavailable, Word
+from ratelimit.wire import (
+    AGAIN,
+    TICKS_TO_ANSWER,
+    UNHEARD,
+    Call,
+    CommandRefused,
+    Connection,
+    Questions,
+    RedisUnavailable,
+    Word,
+)
 
-__all__ = ["CommandRefused", "Link", "RedisUnavailable", "Tally"]
+__all__ = ["AGAIN", "UNHEARD", "CommandRefused", "Link", "Questions", "RedisUnavailable", "Tally"]
 
 STRIKES = 5
 """Failures in a row after which a server is left alone."""
@@ -154,7 +164,7 @@ class Link:
         The future raises RedisUnavailable when there is no answer, CommandRefused when the answer is an error of ours.
         """
         call = Call(loop=self._loop)
-        call.command = (b"EVALSHA", script.sha, len(keys), *keys, *args)
+        call.command = script.command(keys, args)
         call.script = script
         return self._dispatch(call, keys[0])
 
@@ -164,6 +174,19 @@ class Link:
         call.command = command
         call.script = None
         return self._dispatch(call, key)
+
+    def ask(self, questions: Questions, packed: bytes, number: int) -> bool:
+        """Send several commands as they are, to be heard together; tells whether they left.
+
+        Only where one server holds all keys: over a cluster each goes its own way, by `call`.
+        """
+        node = self._only
+        if node is None or (connection := node.connection) is None:
+            return False
+        questions.tick = self._tick
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
+        return connection.push_together(questions, packed, number)
 
     def _dispatch(self, call: Call, key: bytes) -> Call:
         call.tick = self._tick
@@ -230,10 +253,13 @@ class Link:
             else:
                 log.warning("redis_unavailable", reason=reason)
 
-    def _on_error(self, node: Node, connection: Connection, call: Call, text: str) -> None:
+    def _on_error(self, node: Node, connection: Connection, call: Call | Questions, text: str) -> None:
         """What an error reply means for the call, and for the server that sent it."""
         word = error_word(text)
-        if word == "NOSCRIPT" and call.script is not None:
+        if isinstance(call, Questions):
+            if not call.done():
+                call.set_result(AGAIN)  # asked by itself, it meets the same error, and this method again
+        elif word == "NOSCRIPT" and call.script is not None:
             self.tally.scripts_resent += 1
             call.command = (b"EVAL", call.script.text, *call.command[2:])  # runs it, and makes it known for the next
             self._push(connection, call)

@@ -19,6 +19,11 @@ Word = bytes | str | int
 
 _NOTHING: Final = object()
 
+UNHEARD: Final = object()
+"""In place of a reply that did not come in time: whether the command ran is unknown."""
+AGAIN: Final = object()
+"""In place of a reply that says the command did not run: it may be asked again, by itself."""
+
 
 class RedisUnavailable(Exception):
     """Redis cannot be asked now: it is away, too slow, full, read-only or still loading."""
@@ -55,6 +60,46 @@ class Call(asyncio.Future[Any]):
         return True
 
 
+class Questions:
+    """Several commands that leave together and are heard together: no future, and no task to wait for it.
+
+    A subclass hears the replies, in the order of the questions, UNHEARD or AGAIN among them; it must not raise.
+    """
+
+    __slots__ = ("_number", "_replies", "tick")
+
+    def __init__(self, number: int) -> None:
+        """So many questions."""
+        self._number = number
+        self._replies: list[Any] = []
+        self.tick = 0
+
+    def hear(self, replies: list[Any]) -> None:
+        """All replies are there."""
+        raise NotImplementedError
+
+    def done(self) -> bool:
+        """Whether they were heard."""
+        return len(self._replies) == self._number
+
+    def set_result(self, reply: object) -> None:
+        """The next reply."""
+        replies = self._replies
+        replies.append(reply)
+        if len(replies) == self._number:
+            self.hear(replies)
+
+    def fail(self, reason: str) -> bool:
+        """End what is still open as unheard; tells whether that was news."""
+        del reason
+        missing = self._number - len(self._replies)
+        if not missing:
+            return False
+        self._replies += [UNHEARD] * missing
+        self.hear(self._replies)
+        return True
+
+
 class Connection(asyncio.Protocol):
     """A socket and the calls that wait on it, oldest first."""
 
@@ -64,7 +109,7 @@ class Connection(asyncio.Protocol):
         """Calls that failed in a row."""
         self.is_retiring = False
         """Whether it closes once nothing waits any more."""
-        self.on_error: Callable[[Connection, Call, str], None] = _tell_caller
+        self.on_error: Callable[[Connection, Call | Questions, str], None] = _tell_caller
         """What hears of error replies."""
         self._loop = loop
         self._on_lost = on_lost
@@ -73,7 +118,7 @@ class Connection(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[Call | Questions] = deque()
 
     def push(self, call: Call) -> None:
         """Send a call with all others of this turn of the loop."""
@@ -84,6 +129,16 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._unsent.append(hiredis.pack_command(call.command))  # type: ignore[arg-type]  # its stub says: one word
         self._waiting.append(call)
+
+    def push_together(self, questions: Questions, packed: bytes, number: int) -> bool:
+        """Send several commands at once; tells whether they left."""
+        if len(self._waiting) >= MOST_IN_FLIGHT or self._transport is None:
+            return False
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(packed)
+        self._waiting.extend((questions,) * number)
+        return True
 
     def ask(self, tick: int, *command: Word) -> Call:
         """Send a command that nobody will send again elsewhere."""
@@ -159,7 +214,11 @@ class Connection(asyncio.Protocol):
             call.fail("the connection to Redis was lost")
 
 
-def _tell_caller(connection: Connection, call: Call, text: str) -> None:
+def _tell_caller(connection: Connection, call: Call | Questions, text: str) -> None:
     del connection
-    if not call.done():
+    if call.done():
+        return
+    if isinstance(call, Questions):
+        call.set_result(AGAIN)
+    else:
         call.set_exception(CommandRefused(text))
