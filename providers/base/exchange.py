@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
 from providers.base import xml
+from providers.base.transport import Method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,7 @@ class Request:
     `path` is appended to the provider's base URL unless it is a full URL; query values that are None are left out.
     """
 
-    method: str
+    method: Method
     path: str
     query: Mapping[str, str | int | None] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +31,18 @@ class Request:
     def after(self, query: Mapping[str, str]) -> "Request":
         """The same call, with these parameters before its own."""
         return replace(self, query={**query, **self.query}) if query else self
+
+    def body(self) -> tuple[bytes, Mapping[str, str]]:
+        """The bytes to send, with the headers that say what they are."""
+        if self.json is not None:
+            return orjson.dumps(self.json), _JSON
+        if self.form is not None:
+            return urlencode(self.form).encode(), _FORM
+        return self.content or b"", {}
+
+
+_JSON = {"content-type": "application/json"}
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 def Get(path: str, query: Mapping[str, str | int | None] | None = None, **more: Any) -> Request:  # noqa: N802

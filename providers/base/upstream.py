@@ -11,12 +11,13 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import filetype
 import httpx
 import structlog
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from config.settings import MaintenanceWindow, ProviderSettings, UpstreamSettings
 from providers.base import windows
@@ -27,6 +28,7 @@ from providers.base.exchange import Reply, Request, Unreadable
 from providers.base.failures import REDIRECTS, Failure, Kind, ProviderFailed
 from providers.base.models import Answer
 from providers.base.tables import Tables
+from providers.base.transport import HttpxTransport, Patience, TooLarge, Transport
 from providers.base.vault import DocumentStore, Vault
 
 log = structlog.get_logger()
@@ -65,6 +67,20 @@ class _Line:
     slots: asyncio.Semaphore
 
 
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """One connection to a provider, as its declaration and the operator's settings make it: worked out once."""
+
+    access: "Access"
+    line: _Line
+    has_breaker: bool
+    windows: tuple[MaintenanceWindow, ...]
+    base: str
+    token_url: str
+    patience: Patience
+    token_patience: Patience
+
+
 @dataclass(frozen=True)
 class Access:
     """What an authentication may use of the upstream, for one provider."""
@@ -99,36 +115,37 @@ class Upstream:
 
     def __init__(
         self,
-        transport: httpx.AsyncBaseTransport,
+        transport: Transport | httpx.AsyncBaseTransport,
         settings: UpstreamSettings,
         providers: Mapping[str, ProviderSettings],
         vault: Vault,
         documents: DocumentStore,
         now: Callable[[], datetime],
-        certified: Mapping[str, httpx.AsyncBaseTransport] | None = None,
+        certified: Mapping[str, Transport | httpx.AsyncBaseTransport] | None = None,
     ) -> None:
         """`now` gives the moment in Paris time. `certified` are transports with a certificate, by slug.
 
-        Transports are used without a client around them, which would cost more than the call (cookies, redirects,
-        authentication: nothing of that is wanted here). They are closed by whoever made them.
+        Transports are closed by whoever made them.
         """
-        self._transport = transport
-        self._certified = certified or {}
+        self._transport = _ours(transport)
+        self._certified = {slug: _ours(one) for slug, one in (certified or {}).items()}
         self.settings = settings
         self._providers = providers
         self._vault = vault
         self._documents = documents
         self.now = now
         self._lines: dict[str, _Line] = {}
+        self._ways: dict[int, _Way] = {}
         self._tables = Tables()
         self._override = str(settings.override).rstrip("/") if settings.override else None
 
     async def fetch(self, endpoint: Endpoint, call: Call) -> Answer:
         """The answer of the contract. Raises ProviderFailed; nothing else gets out."""
-        provider = endpoint.provider
-        self._check_maintenance(provider)
-        line = self._line(provider)
-        if self._has_breaker(provider) and not line.breaker.lets_through():
+        way = self._way(endpoint.provider)
+        line = way.line
+        if way.windows and (left := windows.seconds_left(way.windows, self.now())) is not None:
+            raise Failure.MAINTENANCE.because(retry_in=left)
+        if way.has_breaker and not line.breaker.lets_through():
             raise Failure.UNAVAILABLE.because(retry_in=line.breaker.seconds_left())
         try:
             async with asyncio.timeout(self.settings.deadline_seconds) as deadline, line.slots:
@@ -153,7 +170,7 @@ class Upstream:
         """An authenticated call of a ping, outside breaker and bulkhead. Raises ProviderFailed."""
         if provider.authentication is None:
             return await self.send(provider, request, {})
-        access = Access(self, provider, self._settings(provider), self._vault)
+        access = self._way(provider).access
         headers = await provider.authentication.headers(access)
         return await self.send(provider, provider.authentication.signed(request, access), headers)
 
@@ -170,12 +187,8 @@ class Upstream:
 
     # The steps, in their order.
 
-    def _check_maintenance(self, provider: Provider) -> None:
-        if (left := self.maintenance_left(provider)) is not None:
-            raise Failure.MAINTENANCE.because(retry_in=left)
-
     async def _answer(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
-        call = replace(call, provider_base=self._base(endpoint.provider), at=self.now())
+        call = replace(call, provider_base=self._way(endpoint.provider).base, at=self.now())
         reply = await self._ask(endpoint.provider, endpoint.request(call), call)
         if endpoint.follow is not None and reply.status in REDIRECTS:
             call = endpoint.follow(call, reply)
@@ -192,7 +205,7 @@ class Upstream:
         fixed = provider.headers(call)
         if provider.authentication is None:
             return await self.send(provider, request, fixed)
-        access = Access(self, provider, self._settings(provider), self._vault)
+        access = self._way(provider).access
         headers = await provider.authentication.headers(access)
         request = provider.authentication.signed(request, access)
         reply = await self.send(provider, request, {**fixed, **headers})
@@ -258,43 +271,30 @@ class Upstream:
 
     async def send(self, provider: Provider, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send one request, within the provider's timeouts and the size cap. Raises ProviderFailed."""
-        transport = self._transport_to(provider)
-        prepared = httpx.Request(
-            request.method,
-            self._url(provider, request),
-            headers={**_HEADERS, **headers, **request.headers},
-            json=request.json,
-            data=request.form,
-            content=request.content,
-            extensions={"timeout": self._timeout(provider, request).as_dict()},
-        )
+        way, transport = self._way(provider), self._transport_to(provider)
+        patience = way.patience
+        if provider.token_url and request.path == provider.token_url:
+            patience = way.token_patience
+        content, its_type = request.body()
+        headers = {**_HEADERS, **its_type, **headers, **request.headers}
+        url, most = self._url(way, request), self.settings.max_body_bytes
         for attempt in range(1, TLS_ATTEMPTS + 1):
             try:
-                return await self._exchange(transport, prepared)
-            except _CutShort:
+                answered = await transport.exchange(request.method, url, headers, content, patience, most)
+                return Reply(*answered, self.now())
+            except TooLarge:
+                raise Failure.INTERNAL.because() from None
+            except httpx.HTTPError as error:
+                failure = translate(error)
+                if not isinstance(failure, _CutShort):
+                    raise failure from error
                 if attempt == TLS_ATTEMPTS:
                     raise Failure.UNAVAILABLE.because() from None
+            except (httpx.InvalidURL, httpx.StreamError) as error:
+                raise Failure.UNKNOWN.because() from error
         raise AssertionError("the last attempt returns or raises")
 
-    async def _exchange(self, transport: httpx.AsyncBaseTransport, prepared: httpx.Request) -> Reply:
-        try:
-            reply = await transport.handle_async_request(prepared)
-            reply.request = prepared
-            try:
-                body = bytearray()
-                async for chunk in reply.aiter_bytes():
-                    body += chunk
-                    if len(body) > self.settings.max_body_bytes:
-                        raise Failure.INTERNAL.because()
-                return Reply(reply.status_code, reply.headers, bytes(body), self.now())
-            finally:
-                await reply.aclose()
-        except httpx.HTTPError as error:
-            raise translate(error) from error
-        except (httpx.InvalidURL, httpx.StreamError) as error:
-            raise Failure.UNKNOWN.because() from error
-
-    def _transport_to(self, provider: Provider) -> httpx.AsyncBaseTransport:
+    def _transport_to(self, provider: Provider) -> Transport:
         """The transport that shows the provider what it wants to see. Under an override no real provider is reached."""
         if not provider.wants_certificate or self._override is not None:
             return self._transport
@@ -303,43 +303,47 @@ class Upstream:
             raise Failure.AUTHENTICATION.because()
         return self._certified[provider.slug]
 
-    def _url(self, provider: Provider, request: Request) -> str:
-        told = self._settings(provider)
-        if request.path == provider.token_url and told.token_url:
-            url = str(told.token_url)
+    def _url(self, way: _Way, request: Request) -> str:
+        if way.token_url and request.path == way.access.provider.token_url:
+            url = way.token_url
         elif request.path.startswith("https://"):
             url = request.path
         else:
-            url = self._base(provider) + request.path
-        query = "&".join(
-            f"{quote(name, safe='')}={quote(str(value), safe='')}"
-            for name, value in request.query.items()
-            if value is not None
-        )
-        if query:
-            url = f"{url}?{query}"
+            url = way.base + request.path
+        told = {name: value for name, value in request.query.items() if value is not None}
+        if told:
+            url = f"{url}?{urlencode(told, quote_via=quote, safe='')}"
         return url if self._override is None else overridden(self._override, url)
 
-    def _base(self, provider: Provider) -> str:
-        told = self._settings(provider).base_url
-        return (str(told) if told else provider.base_url).rstrip("/")
+    # What is worked out once.
 
-    def _timeout(self, provider: Provider, request: Request) -> httpx.Timeout:
+    def _way(self, provider: Provider) -> _Way:
+        """Found by identity, which costs nothing: declarations are values that live as long as the process."""
+        way = self._ways.get(id(provider))
+        if way is None or way.access.provider is not provider:
+            way = self._ways[id(provider)] = self._made(provider)
+        return way
+
+    def _made(self, provider: Provider) -> _Way:
         told = self._settings(provider)
-        connect, read = provider.connect_timeout, provider.read_timeout
-        if provider.token_url and request.path == provider.token_url:
+        connect, read = told.connect_timeout_seconds, told.read_timeout_seconds
+        usual = DEFAULT_TIMEOUT.total_seconds()
+        return _Way(
+            access=Access(self, provider, told, self._vault),
+            line=self._line(provider),
+            has_breaker=self.settings.breaker and told.breaker,
+            windows=self.windows(provider),
+            base=str(told.base_url or provider.base_url).rstrip("/"),
+            token_url=str(told.token_url or ""),
+            patience=Patience(
+                connect or provider.connect_timeout.total_seconds(), read or provider.read_timeout.total_seconds()
+            ),
             # However short its answers must be, a provider is given the usual time to hand out a token.
-            connect = read = DEFAULT_TIMEOUT
-        return httpx.Timeout(
-            told.read_timeout_seconds or read.total_seconds(),
-            connect=told.connect_timeout_seconds or connect.total_seconds(),
+            token_patience=Patience(connect or usual, read or usual),
         )
 
     def _settings(self, provider: Provider) -> ProviderSettings:
         return self._providers.get(provider.slug) or _NOTHING_TOLD
-
-    def _has_breaker(self, provider: Provider) -> bool:
-        return self.settings.breaker and self._settings(provider).breaker
 
     def _line(self, provider: Provider) -> _Line:
         if provider.slug not in self._lines:
@@ -354,8 +358,11 @@ _HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "
 
 def overridden(override: str, url: str) -> str:
     """Where a call to that URL goes under an override, which ends without a slash."""
-    parts = urlsplit(url)
-    return f"{override}/{parts.netloc}{parts.path}{'?' + parts.query if parts.query else ''}"
+    return f"{override}/{url.partition('://')[2].partition('#')[0]}"
+
+
+def _ours(transport: Transport | httpx.AsyncBaseTransport) -> Transport:
+    return HttpxTransport(transport) if isinstance(transport, httpx.AsyncBaseTransport) else transport
 
 
 def translate(error: httpx.HTTPError) -> Exception:
@@ -365,7 +372,7 @@ def translate(error: httpx.HTTPError) -> Exception:
         return Failure.CERTIFICATE.because()
     if any(isinstance(cause, socket.gaierror) for cause in found):
         return Failure.DNS.because()
-    if any("UNEXPECTED_EOF" in str(cause) for cause in found if isinstance(cause, ssl.SSLError)):
+    if any(isinstance(cause, ssl.SSLEOFError) for cause in found):
         return _CutShort()
     numbers = {cause.errno for cause in found if isinstance(cause, OSError)}
     if numbers & _NO_NETWORK:
@@ -399,4 +406,10 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def serialise(answer: Answer) -> bytes:
     """The answer as the JSON of the contract: every key present, nulls kept."""
-    return answer.model_dump_json().encode()
+    model = type(answer)
+    if model not in _serialisers:
+        _serialisers[model] = TypeAdapter(model)
+    return _serialisers[model].dump_json(answer)
+
+
+_serialisers: dict[type[Any], TypeAdapter[Any]] = {}

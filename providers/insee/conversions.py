@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -104,6 +105,7 @@ _TRANCHES: dict[str, tuple[int | None, int | None, str]] = {
 }
 
 
+@lru_cache(4096)
 def epoch(day: date | None) -> int | None:
     """The first instant of a day in Paris, in seconds since 1970; negative before."""
     return None if day is None else int(datetime.combine(day, time.min, PARIS).timestamp())
@@ -138,21 +140,25 @@ def is_economie_sociale(text: str | None) -> bool | None:
     return None if text is None else text == "O"
 
 
+@lru_cache(1024)
 def forme_juridique(code: str | None) -> FormeJuridique:
     """A legal category with its label."""
     return FormeJuridique(code=code, libelle=label_categorie_juridique(code))
 
 
+@lru_cache(1024)
 def activite_naf_rev2(code: str | None) -> ActivitePrincipale:
     """An activity told in NAF rev. 2. The nomenclature that Sirene names is not relied on."""
     return ActivitePrincipale(code=code, nomenclature="NAFRev2", libelle=label_naf_rev2(code))
 
 
+@lru_cache(1024)
 def activite_naf_2025(code: str | None) -> ActivitePrincipale:
     """An activity told in NAF 2025."""
     return ActivitePrincipale(code=code, nomenclature="NAF2025", libelle=label_naf_2025(code))
 
 
+@lru_cache(1024)
 def tranche_effectif(code: str | None, annee: str | None) -> TrancheEffectif:
     """A band of head-counts with its bounds. `annee` is kept as it is told."""
     if code is None:

@@ -1,6 +1,6 @@
 """Unités légales: companies, associations and administrations, as Sirene knows them, by SIREN."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -213,7 +213,24 @@ U = TypeVar("U", bound=UniteLegaleV3)
 
 def unite_legale_v3(sent: wire.UniteLegale, siren: str) -> UniteLegaleV3:
     """A legal unit with all that Sirene says, protected data included."""
-    return UniteLegaleV3(
+    return _told(UniteLegaleV3, sent, siren, activite_principale=activite_naf_rev2(sent.activite))
+
+
+def unite_legale_v4(sent: wire.UniteLegale, siren: str) -> UniteLegaleV4:
+    """The same, with both nomenclatures of activities."""
+    return _told(UniteLegaleV4, sent, siren, **_activites(sent))
+
+
+def _activites(sent: wire.UniteLegale) -> dict[str, ActivitePrincipale]:
+    return {
+        "activite_principale": activite_naf_2025(sent.activite_naf_2025),
+        "activite_principale_naf_rev2": activite_naf_rev2(sent.activite),
+    }
+
+
+def _told(model: type[U], sent: wire.UniteLegale, siren: str, **more: Any) -> U:
+    """What all models of a legal unit hold, and what this one holds besides."""
+    return model(
         siren=siren,
         rna=sent.rna,
         siret_siege_social=siren + sent.nic_siege if sent.nic_siege else None,
@@ -234,22 +251,12 @@ def unite_legale_v3(sent: wire.UniteLegale, siren: str) -> UniteLegaleV3:
         status_diffusion=diffusion(sent.statut),
         diffusable_commercialement=sent.statut == "O",
         forme_juridique=forme_juridique(sent.categorie_juridique),
-        activite_principale=activite_naf_rev2(sent.activite),
         tranche_effectif_salarie=tranche_effectif(sent.tranche, sent.tranche_annee),
         economie_sociale_et_solidaire=is_economie_sociale(sent.economie_sociale),
         date_creation=creation_epoch(sent.creation),
         etat_administratif=sent.etat,
+        **more,
     )
-
-
-def unite_legale_v4(sent: wire.UniteLegale, siren: str) -> UniteLegaleV4:
-    """The same, with both nomenclatures of activities."""
-    former = unite_legale_v3(sent, siren)
-    changed = {
-        "activite_principale": activite_naf_2025(sent.activite_naf_2025),
-        "activite_principale_naf_rev2": former.activite_principale,
-    }
-    return UniteLegaleV4(**{**dict(former), **changed})
 
 
 def mask(unite: U) -> U:
@@ -270,14 +277,22 @@ _NOBODY = PersonnePhysique(**dict.fromkeys(PersonnePhysique.model_fields, MASKED
 def normalise_v3(sent: wire.UniteLegaleSent, call: Call) -> UniteLegaleResponseV3:
     """All that Sirene says."""
     unite = sent.unite_legale
-    data = FicheV3(**dict(unite_legale_v3(unite.now, unite.siren)), date_cessation=_cessation(unite))
+    now = unite.now
+    data = _told(
+        FicheV3,
+        now,
+        unite.siren,
+        activite_principale=activite_naf_rev2(now.activite),
+        date_cessation=end_epoch(now.etat, unite.periodes),
+    )
     return UniteLegaleResponseV3(data=data, links=_links(call, data, "v3"), meta=_meta(unite, call))
 
 
 def normalise_v4(sent: wire.UniteLegaleSent, call: Call) -> UniteLegaleResponseV4:
     """All that Sirene says."""
     unite = sent.unite_legale
-    data = FicheV4(**dict(unite_legale_v4(unite.now, unite.siren)), date_cessation=_cessation(unite))
+    now = unite.now
+    data = _told(FicheV4, now, unite.siren, **_activites(now), date_cessation=end_epoch(now.etat, unite.periodes))
     return UniteLegaleResponseV4(data=data, links=_links(call, data, "v4"), meta=_meta(unite, call))
 
 
@@ -293,10 +308,6 @@ def normalise_diffusible_v4(sent: wire.UniteLegaleSent, call: Call) -> UniteLega
     check_may_be_shown(sent.unite_legale.statut, NOT_FOUND)
     answer = normalise_v4(sent, call)
     return answer.model_copy(update={"data": mask(answer.data)})
-
-
-def _cessation(unite: wire.UniteLegaleAndPeriodes) -> int | None:
-    return end_epoch(unite.now.etat, unite.periodes)
 
 
 def _links(call: Call, data: UniteLegaleV3, version: str) -> LiensUniteLegale:

@@ -26,6 +26,9 @@ class Changing(Wire):
     economie_sociale: str | None = Field(None, alias="economieSocialeSolidaireUniteLegale")
 
 
+_CHANGING = frozenset(Changing.model_fields)
+
+
 class PeriodeUniteLegale(Changing):
     """A span of a legal unit's life during which nothing changed."""
 
@@ -67,7 +70,7 @@ class UniteLegaleAndPeriodes(UniteLegale):
         current = next((periode for periode in self.periodes if periode.fin is None), None)
         if current is None:
             return self
-        told = current.model_fields_set & Changing.model_fields.keys()
+        told = current.model_fields_set & _CHANGING
         return self.model_copy(update={name: getattr(current, name) for name in told})
 
 

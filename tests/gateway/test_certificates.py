@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from config.settings import ProviderSettings, UpstreamSettings, WrongSettings
-from gateway.parts import certified_contexts, provider_transport
+from gateway.parts import certified_contexts
+from gateway.transport import ProviderTransport
 from providers.base import Get, Provider, ProviderFailed, Upstream
 from tests.providers.golden import NOW, MemoryDocuments, MemoryVault
 
@@ -121,8 +122,8 @@ async def test_a_provider_is_shown_the_certificate_of_its_settings(
 
     async with (
         a_provider_that_asks_for_a_certificate(authority, trusted) as (provider, shown),
-        provider_transport(ssl.create_default_context(cafile=trusted)) as bare,
-        provider_transport(context) as certified,
+        ProviderTransport(ssl.create_default_context(cafile=trusted)) as bare,
+        ProviderTransport(context) as certified,
     ):
         upstream = Upstream(
             bare, UpstreamSettings(), told, MemoryVault(), MemoryDocuments(), lambda: NOW, {"banque": certified}
@@ -138,7 +139,7 @@ async def test_a_provider_that_wants_a_certificate_is_not_called_without_one(
 ) -> None:
     async with (
         a_provider_that_asks_for_a_certificate(authority, trusted) as (provider, shown),
-        provider_transport(ssl.create_default_context(cafile=trusted)) as bare,
+        ProviderTransport(ssl.create_default_context(cafile=trusted)) as bare,
     ):
         upstream = Upstream(bare, UpstreamSettings(), {}, MemoryVault(), MemoryDocuments(), lambda: NOW)
         with pytest.raises(ProviderFailed, match="006"):
