@@ -57,7 +57,7 @@ class ProviderTransport:
         if kept is not None:
             try:
                 return await kept.exchange(message, patience.read, limit)
-            except httpx.TransportError:
+            except (httpx.ReadError, httpx.RemoteProtocolError):
                 # It may have been closed by the other side just as this was sent: what may be repeated, is.
                 if kept.was_heard or method == "POST":
                     raise
@@ -96,7 +96,7 @@ class ProviderTransport:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, which carries one exchange at a time; the methods without an underscore are its callbacks too."""
+    """One connection, which carries one exchange at a time. asyncio and httptools call it back by names of theirs."""
 
     def __init__(self, living: "set[_Connection]", idle: "list[_Connection]") -> None:
         self._living = living
@@ -107,15 +107,14 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answered] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._armed = 0.0
+        self.was_heard = False
+        self._forget()
 
     async def exchange(self, message: bytes, read_seconds: float, limit: int) -> Answered:
         """Send the message and await its answer. Given up in between, the connection is of no more use."""
         self.was_heard = False
         self._read_seconds = read_seconds
         self._limit = limit
-        self._whole: Answered | None = None
-        self._size = self._head_size = 0
-        self.on_message_begin()
         if self.is_closing():
             raise httpx.ReadError("the connection ended at once")
         answer: asyncio.Future[Answered] = self._loop.create_future()
@@ -189,6 +188,8 @@ class _Connection(asyncio.Protocol):
         self._is_reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._status:
+            return  # a trailer, which must not change what the head said
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
@@ -220,6 +221,7 @@ class _Connection(asyncio.Protocol):
             self._wait(KEPT_SECONDS)
         else:
             self._transport.close()
+        self._forget()
         if answer is None or answer.done():
             return
         encodings = whole.headers.get("content-encoding")
@@ -231,6 +233,11 @@ class _Connection(asyncio.Protocol):
             answer.set_exception(_caused(httpx.DecodingError(str(error)), error))
         except TooLarge as error:
             answer.set_exception(error)
+
+    def _forget(self) -> None:
+        self._whole: Answered | None = None
+        self._size = self._head_size = 0
+        self.on_message_begin()
 
     def _fail(self, error: Exception, cause: BaseException | None = None) -> None:
         answer, self._answer = self._answer, None

@@ -1,7 +1,7 @@
 """A call once its parameters are read: what an adapter may know of the question."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
@@ -52,14 +52,24 @@ class Call:
         """The moment at which the provider is asked, in Paris time."""
         return self.at if self.at is not None else datetime.combine(self.today, time(), PARIS)
 
+    def leaving(self, provider_base: str, at: datetime) -> "Call":
+        """The same question, about to be asked at that address."""
+        return self._but(provider_base=provider_base, at=at)
+
     def asking(self, **values: Any) -> "Call":
         """The same question about another identifier, remembering the first."""
-        return replace(self, values={**self.values, **values}, redirected_from=self.values)
+        return self._but(values={**self.values, **values}, redirected_from=self.values)
 
     def with_document(self, link: str | None) -> "Call":
         """The same question, with the link to the document that was kept."""
-        return replace(self, document=link)
+        return self._but(document=link)
 
     def with_table(self, table: Any) -> "Call":
         """The same question, with the table that completes the answer."""
-        return replace(self, table=table)
+        return self._but(table=table)
+
+    def _but(self, **changes: Any) -> "Call":
+        # As `dataclasses.replace`, which would set the fourteen fields of a frozen value one by one, at every miss.
+        other = object.__new__(Call)
+        vars(other).update(vars(self), **changes)
+        return other

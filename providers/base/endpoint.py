@@ -167,6 +167,11 @@ class Endpoint:
         return (*(BY_NAME[name] for name in names if name not in told), *self.parameters)
 
     @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """What a failure looks like, in the order of judgement."""
+        return (*self.common, *self.failures)
+
+    @cached_property
     def version(self) -> str:
         """`v3`, `v4`…"""
         return self.path.split("/")[1]

@@ -9,7 +9,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -188,7 +188,7 @@ class Upstream:
     # The steps, in their order.
 
     async def _answer(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
-        call = replace(call, provider_base=self._way(endpoint.provider).base, at=self.now())
+        call = call.leaving(self._way(endpoint.provider).base, self.now())
         reply = await self._ask(endpoint.provider, endpoint.request(call), call)
         if endpoint.follow is not None and reply.status in REDIRECTS:
             call = endpoint.follow(call, reply)
@@ -230,7 +230,7 @@ class Upstream:
         return call.with_table(found)
 
     def _judge(self, endpoint: Endpoint, reply: Reply) -> None:
-        for rule in (*endpoint.common, *endpoint.failures):
+        for rule in endpoint.rules:
             if failed := rule.judge(reply):
                 raise failed
         if endpoint.success is not None and reply.status not in endpoint.success:
@@ -318,9 +318,9 @@ class Upstream:
     # What is worked out once.
 
     def _way(self, provider: Provider) -> _Way:
-        """Found by identity, which costs nothing: declarations are values that live as long as the process."""
+        # By identity, since comparing declarations costs more than the way itself; it keeps its provider alive.
         way = self._ways.get(id(provider))
-        if way is None or way.access.provider is not provider:
+        if way is None:
             way = self._ways[id(provider)] = self._made(provider)
         return way
 
