@@ -107,8 +107,14 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answered] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._armed = 0.0
+        self._read_seconds = 0.0
+        self._limit = 0
         self.was_heard = False
-        self._forget()
+        self._whole: Answered | None = None
+        self._status = self._size = self._head_size = 0
+        self._headers: dict[str, str] = {}
+        self._pieces: list[bytes] = []
+        self._is_reusable = False
 
     async def exchange(self, message: bytes, read_seconds: float, limit: int) -> Answered:
         """Send the message and await its answer. Given up in between, the connection is of no more use."""
@@ -182,8 +188,8 @@ class _Connection(asyncio.Protocol):
     # The parser's callbacks.
 
     def on_message_begin(self) -> None:
-        self._headers: dict[str, str] = {}
-        self._pieces: list[bytes] = []
+        self._headers = {}
+        self._pieces = []
         self._status = 0
         self._is_reusable = False
 
@@ -235,7 +241,7 @@ class _Connection(asyncio.Protocol):
             answer.set_exception(error)
 
     def _forget(self) -> None:
-        self._whole: Answered | None = None
+        self._whole = None
         self._size = self._head_size = 0
         self.on_message_begin()
 
