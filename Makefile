@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE_PEER := bench/peers/node
+NODE_STAMP := $(NODE_PEER)/node_modules/.installed
 COMPILE := $(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --all-build-deps
 
@@ -38,8 +40,11 @@ fmt: install ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: install ## Measure the gateway beside its peers
+bench: install $(NODE_STAMP) ## Measure the gateway beside its peers
 	@$(BIN)/python -m bench.run $(ARGS)
+
+$(NODE_STAMP): $(NODE_PEER)/package.json $(NODE_PEER)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(NODE_PEER) --silent --no-audit --no-fund && touch $@ || echo "The Node peer is left out: npm ci failed"; fi
 
 docs: install ## Write the generated pages of docs/reference
 	@$(BIN)/python -m docs.generate

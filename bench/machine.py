@@ -1,13 +1,16 @@
-"""What the bench asks of the machine: cores to stand on, the CPU time of a process tree, free ports."""
+"""What the bench asks of the machine: cores to stand on, the cost of a process tree, free ports, minutes with room."""
 
 import os
+import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-TICK = 1 / os.sysconf("SC_CLK_TCK")
 LOOPBACK = "127.0.0.1"
+MINUTE = 60
+"""Length of the windows in which every peer counts."""
 
 
 def cores() -> list[int]:
@@ -20,18 +23,47 @@ def pin(chosen: list[int]) -> Callable[[], None]:
     return lambda: os.sched_setaffinity(0, chosen)
 
 
+def model() -> str:
+    """What kind of processor this is."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def tree(pid: int) -> Iterator[int]:
+    """A process and its descendants."""
+    yield pid
+    for thread in _threads(pid):
+        with suppress(OSError):  # ended meanwhile
+            for child in (thread / "children").read_text().split():
+                yield from tree(int(child))
+
+
 def cpu_seconds(pid: int) -> float:
-    """CPU time taken by a process and all its descendants, ended ones included once they were waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = sum(map(int, fields[11:15])) * TICK  # utime, stime, cutime, cstime
-    return own + sum(cpu_seconds(child) for child in _children(pid))
+    """CPU time that the living threads of a process tree have taken, to the nanosecond."""
+    nanoseconds = 0
+    for process in tree(pid):
+        for thread in _threads(process):
+            with suppress(OSError):
+                nanoseconds += int((thread / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (thread / "children").read_text().split())
-    return found
+def largest(pid: int) -> tuple[int, int]:
+    """The process of a tree that holds most memory, by its identifier, and how many bytes: of servers, a worker."""
+    held = []
+    for process in tree(pid):
+        with suppress(OSError):
+            held.append((int(Path(f"/proc/{process}/statm").read_text().split()[1]), process))
+    pages, process = max(held)
+    return process, pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _threads(pid: int) -> Iterator[Path]:
+    with suppress(OSError):
+        yield from Path(f"/proc/{pid}/task").iterdir()
 
 
 def free_port() -> int:
@@ -39,6 +71,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_for_port(port: int, *, seconds: float, is_alive: Callable[[], bool]) -> bool:
@@ -52,6 +94,18 @@ def wait_for_port(port: int, *, seconds: float, is_alive: Callable[[], bool]) ->
     return False
 
 
+def minute() -> int:
+    """The number of the running minute, which is that of the running window."""
+    return int(time.time()) // MINUTE
+
+
+def wait_for_room(seconds: float) -> None:
+    """Wait for the next minute where the running one has not that long to go: its counters are read before its end."""
+    left = MINUTE - time.time() % MINUTE
+    if left < seconds:
+        time.sleep(left + 0.05)
+
+
 class LineCount:
     """How many lines a growing file holds, without reading any of it twice."""
 
@@ -60,7 +114,8 @@ class LineCount:
         self.offset = 0
         self.lines = 0
 
-    def __call__(self) -> int:
+    def length(self) -> int:
+        """So far."""
         if not self.path.exists():
             return 0
         with self.path.open("rb") as file:
@@ -69,3 +124,6 @@ class LineCount:
                 self.offset += len(chunk)
                 self.lines += chunk.count(b"\n")
         return self.lines
+
+    def settle(self) -> None:
+        """Nothing to do: what was counted is not read again."""

@@ -1,15 +1,16 @@
-"""What a run says at its end: a table a scenario, the goals, and everything measured as JSON."""
+"""What a run says: a table a scenario, everything measured as JSON."""
 
 import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from bench.scenarios import Scenario
 
-REFERENCES = ("plain-fastapi", "haproxy", "nginx-lua")
+_QUOTED = (0, 4)
+"""Columns whose extremes are told beside the ratios'."""
+REFERENCES = ("plain-fastapi", "node", "nginx-lua", "haproxy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +21,15 @@ class Sample:
     peer: str
     round: int
     requests: int
-    """Requests served, by its own audit trail."""
+    """Requests served, by its own audit trail where that is whole; of a banned client, its attempts."""
     cpu_us: float
     """CPU of its process tree, per request."""
     redis_us: float
     per_second: float
     p50_ms: float
     p99_ms: float
+    megabytes: float
+    """Resident memory of its largest process, a worker, after the round."""
     load_average: float
     """Of the machine, before the round: well above the bench's own two, the round was disturbed."""
 
@@ -45,65 +48,63 @@ class Spread:
         return cls(statistics.median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        return f"{_short(self.median)} ({_short(self.low)}-{_short(self.high)})"
+        if self.low == self.high:
+            return short(self.median)
+        return f"{short(self.median)} ({short(self.low)}-{short(self.high)})"
 
 
-@dataclass(frozen=True)
-class Goal:
-    """A promise of the design: how Octroi stands to a peer."""
-
-    scenario: str
-    against: str
-    measure: Literal["cpu", "p99"]
-    at_least: float
-
-    def says(self, samples: Sequence[Sample]) -> str | None:
-        """A sentence on whether it holds; None where the run did not measure it."""
-        found = ratios(samples, self.scenario, "octroi", self.against, self.measure)
-        if not found:
-            return None
-        median = statistics.median(found)
-        verdict = "holds" if median >= self.at_least else "MISSED"
-        return f"{verdict}: {self.scenario}, {self.measure} against {self.against} {median:.2f}, goal {self.at_least}"
+Measure = Callable[[Sample], float]
 
 
-GOALS = (
-    Goal("hit256", "plain-fastapi", "cpu", 20),
-    Goal("hit256", "haproxy", "cpu", 0.35),
-    Goal("hit256", "nginx-lua", "cpu", 0.6),
-    Goal("hit256", "haproxy", "p99", 0.5),
-    Goal("miss", "haproxy", "cpu", 0.15),
-)
-MEASURES: dict[str, Callable[[Sample], float]] = {"cpu": lambda s: s.cpu_us, "p99": lambda s: s.p99_ms}
+def cpu(sample: Sample) -> float:
+    """CPU of the gateway, per request."""
+    return sample.cpu_us
 
 
-def ratios(samples: Sequence[Sample], scenario: str, peer: str, against: str, measure: str) -> list[float]:
+def cpu_with_redis(sample: Sample) -> float:
+    """CPU of the gateway and of Redis, per request."""
+    return sample.cpu_us + sample.redis_us
+
+
+def p99(sample: Sample) -> float:
+    """The 99th percentile of waiting times."""
+    return sample.p99_ms
+
+
+def ratios(samples: Sequence[Sample], scenario: str, peer: str, against: str, value: Measure = cpu) -> list[float]:
     """How many times less `peer` takes than `against`, round by round: rounds share the machine's mood."""
-    value = MEASURES[measure]
     of = {(s.peer, s.round): value(s) for s in samples if s.scenario == scenario}
     rounds = sorted(number for name, number in of if name == peer and (against, number) in of)
     return [of[against, number] / of[peer, number] for number in rounds]
 
 
 def table(scenario: Scenario, samples: Sequence[Sample]) -> str:
-    """The peers side by side, medians and, in brackets, extremes; ratios are of CPU, higher is better."""
+    """The peers side by side, medians and, of what is to be quoted, extremes; ratios are of CPU, higher is better."""
     own = [sample for sample in samples if sample.scenario == scenario.name]
     peers = list(dict.fromkeys(sample.peer for sample in own))
     references = [name for name in REFERENCES if name in peers]
-    rows = [["", "CPU µs/request", "Redis µs", "requests/s", "p50 ms", "p99 ms", *(f"× {name}" for name in references)]]
+    unit = "attempt" if scenario.is_banned else "request"
+    head = ["", f"CPU µs/{unit}", "Redis µs", f"{unit}s/s", "p50 ms", "p99 ms", "MB"]
+    rows = [[*head, *(f"× {name}" for name in references)]]
     for peer in peers:
         of_peer = [sample for sample in own if sample.peer == peer]
-        columns = (
-            [getattr(s, name) for s in of_peer] for name in ("cpu_us", "redis_us", "per_second", "p50_ms", "p99_ms")
-        )
-        against = (ratios(own, scenario.name, peer, name, "cpu") for name in references)
-        rows.append([peer, *(str(Spread.of(values)) for values in (*columns, *against))])
-    return f"{scenario.title} ({scenario.name}), {scenario.connections} connections\n{_aligned(rows)}"
+        figures = [
+            Spread.of([getattr(s, name) for s in of_peer])
+            for name in ("cpu_us", "redis_us", "per_second", "p50_ms", "p99_ms", "megabytes")
+        ]
+        told = [str(spread) if number in _QUOTED else short(spread.median) for number, spread in enumerate(figures)]
+        against = (ratios(own, scenario.name, peer, name) for name in references)
+        rows.append([peer, *told, *(str(Spread.of(values)) if values else "" for values in against)])
+    return f"{scenario.title} ({scenario.name}), {scenario.connections} connections\n{aligned(rows)}"
 
 
-def goals(samples: Sequence[Sample]) -> str:
-    """Which of the goals hold, a line each."""
-    return "\n".join(said for goal in GOALS if (said := goal.says(samples)))
+def memory(samples: Sequence[Sample], at_start: dict[str, float]) -> str:
+    """Resident memory of each peer's largest process, before the run and at its end."""
+    rows = [["memory of a worker, MB", "at start", "at the end"]]
+    for peer, before in at_start.items():
+        after = [sample.megabytes for sample in samples if sample.peer == peer]
+        rows.append([peer, short(before), short(after[-1]) if after else ""])
+    return aligned(rows)
 
 
 def write(path: Path, samples: Sequence[Sample], about: dict[str, object]) -> None:
@@ -112,13 +113,18 @@ def write(path: Path, samples: Sequence[Sample], about: dict[str, object]) -> No
     path.write_text(json.dumps({"about": about, "samples": [asdict(sample) for sample in samples]}, indent=1) + "\n")
 
 
-def _aligned(rows: list[list[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as columns, the first to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in enumerate(line))
-        for line in (list(zip(row, widths, strict=True)) for row in rows)
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
     )
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+def short(value: float) -> str:
+    """Two decimals at most."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,42 +1,68 @@
-"""`python -m bench.run`: every peer, every scenario, in turn, checked after each run."""
+"""Octroi beside its peers, on the same work, alternating, checked after each run.
+
+Tables go to standard output, progress to standard error, everything measured to bench/results/ as JSON with a chart
+(SVG) and, for each goal that is missed, the stacks that show why. Exit status: 0, or 1 when a check failed; who
+failed one is left out of its scenario. A goal that is missed is printed, and changes nothing.
+"""
 
 import argparse
 import os
+import platform
 import signal
 import sys
-import tempfile
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import load, report, servers, work
-from bench.machine import cores, free_port
-from bench.peers import PEERS, DidNotStart, Peer, Place
-from bench.report import Sample
+from bench import chart, endurance, goals, load, measure, profile, report
+from bench.check import CheckFailed
+from bench.machine import model
+from bench.measure import Bench
+from bench.peers import PEERS, DidNotStart, Peer
+from bench.report import Sample, Spread
 from bench.scenarios import SCENARIOS, Scenario
+from bench.stage import Stage, duration, give_way, say
 from config.clock import paris, system_clock
 
 RESULTS = Path(__file__).with_name("results")
-PROOF = 1000
-"""Requests sent after each timed run, every answer of which is read and accounted for."""
-WARM_SECONDS = 1.0
+PROFILED_SECONDS = profile.SECONDS + 3
 
 
-class CheckFailed(Exception):
-    """A run whose answers, calls or records are not what they must be: its figures mean nothing."""
+@dataclass
+class Told:
+    """What a run has found out so far."""
+
+    samples: list[Sample] = field(default_factory=list)
+    at_start: dict[str, float] = field(default_factory=dict)
+    """Megabytes of each peer's worker, with the number of workers of the first servers."""
+    megabytes: list[float] = field(default_factory=list)
+    """Of an endurance run."""
+    profiles: list[str] = field(default_factory=list)
+    failures: list[CheckFailed] = field(default_factory=list)
+    limits_compared: int = 0
+    limits_missed: int = 0
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What all measurements of a run share."""
+class Progress:
+    """What is done, and how long the rest will take at that pace."""
 
-    dir: Path
-    redis: servers.Redis
-    upstream: servers.Upstream
-    peers: Sequence[servers.Server]
-    seconds: float
-    rounds: int
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.began = 0.0
+
+    def begin(self) -> None:
+        """From now on, time counts."""
+        self.began = self.began or time.monotonic()
+
+    def step(self, line: str) -> None:
+        """One more is done."""
+        self.done += 1
+        left = (time.monotonic() - self.began) / self.done * (self.total - self.done)
+        say(f"[{self.done}/{self.total}, {duration(left)} left] {line}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,50 +70,105 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     # By way of the exit stack, so that no server is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated before the end: nothing written"))
-    peers = list(_available(options.only))
-    scenarios = [s for s in SCENARIOS if (s.name in options.scenario if options.scenario else s.usual)]
-    samples: list[Sample] = []
-    try:
-        with ExitStack() as stack:
-            bench = _start(stack, peers, options)
-            for scenario in scenarios:
-                samples += _measured(bench, scenario)
-                print(f"\n{report.table(scenario, samples)}", flush=True)
-    except (CheckFailed, DidNotStart, load.LoadFailed) as failure:
-        _say(f"FAILED: {failure}")
-        return 1
-    print(f"\n{report.goals(samples)}")
     moment = paris(system_clock).strftime("%Y-%m-%dT%H%M%S")
-    path = RESULTS / f"{moment}.json"
-    report.write(path, samples, _about(moment, options))
-    _say(f"written: {path}")
-    return 0
+    told = Told()
+    try:
+        _run(options, told, RESULTS / moment)
+    except (CheckFailed, DidNotStart, load.LoadFailed) as failure:
+        say(f"FAILED: {failure}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted: everything is stopped, nothing written")
+        return 130
+    print(f"\n{report.memory(told.samples, told.at_start)}")
+    print(f"\n{goals.table(told.samples, told.megabytes)}")
+    for text in told.profiles:
+        print(f"\n{text}")
+    _write(RESULTS / moment, told, options)
+    for failed in told.failures:
+        print(f"FAILED, and left out above: {failed}")
+    return 1 if told.failures or (len(told.megabytes) > 1 and not goals.is_flat(told.megabytes)) else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two short rounds: to see that everything works")
-    parser.add_argument("--only", action="append", choices=[peer.name for peer in PEERS], help="this peer (repeatable)")
-    parser.add_argument("--scenario", action="append", choices=[s.name for s in SCENARIOS], help="repeatable")
-    parser.add_argument("--rounds", type=int, choices=range(1, 51), metavar="1-50")
-    parser.add_argument("--seconds", type=int, choices=range(1, 61), metavar="1-60", help="length of a timed run")
-    parser.add_argument("--workers", type=int, choices=range(1, 9), metavar="1-8", default=1)
+    listed = "\n".join(f"  {s.name:16} {s.title}{'' if s.usual else ' (only when named)'}" for s in SCENARIOS)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.run",
+        description=__doc__,
+        epilog=f"scenarios:\n{listed}\n\nGrowth by tokens, kept answers, workers and cluster: python -m bench.scale",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="one short round: to see that everything works")
+    names = [peer.name for peer in PEERS]
+    parser.add_argument(
+        "--only", action="append", choices=names, metavar="PEER", help=f"{', '.join(names)}; repeatable"
+    )
+    scenarios = [s.name for s in SCENARIOS]
+    parser.add_argument("--scenario", action="append", choices=scenarios, metavar="NAME", help="see below; repeatable")
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, 51), metavar="1-50", help="of every scenario; usually 3, of the goals' 5"
+    )
+    parser.add_argument(
+        "--seconds", type=int, choices=range(1, 61), metavar="1-60", help="length of a timed run; usually 2"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        choices=range(1, 9),
+        metavar="1-8",
+        default=1,
+        help="of each server, except where a scenario is about them",
+    )
+    parser.add_argument("--endurance", action="store_true", help="10⁶ requests to Octroi alone: memory must stay flat")
+    parser.add_argument("--no-profile", action="store_true", help="do not sample where the time of missed goals goes")
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (1 if options.quick else 3)
+    options.seconds = options.seconds or (1 if options.quick else 2)
     return options
 
 
-def _about(moment: str, options: argparse.Namespace) -> dict[str, object]:
-    """What the figures were measured with; of settings taken over from the environment, the names only."""
-    inherited = sorted(name for name in os.environ if name.startswith("OCTROI_"))
-    return {
-        "at": moment,
-        "seconds": options.seconds,
-        "workers": options.workers,
-        "generator": "wrk" if load.has_wrk() else "own",
-        "octroi_settings_inherited": inherited,
-    }
+def _run(options: argparse.Namespace, told: Told, results: Path) -> None:
+    """Group by group: a group is measured on servers with the same number of workers."""
+    peers = list(_available(["octroi"] if options.endurance else options.only))
+    groups: dict[int, list[Scenario]] = {}
+    for scenario in _scenarios(options):
+        groups.setdefault(scenario.workers or options.workers, []).append(scenario)
+    listed = [scenario for group in groups.values() for scenario in group]
+    progress = Progress(sum(_rounds(options, scenario) for scenario in listed) * len(peers))
+    pinned = give_way()
+    with ExitStack() as stack:
+        stage = Stage.start(stack, needs_database=any(peer.needs_database for peer in peers))
+        for workers, scenarios in groups.items():
+            metered = measure.PHASES * max(_rounds(options, scenario) for scenario in scenarios)
+            with ExitStack() as group:
+                bench = Bench(
+                    stage,
+                    [stage.serve(group, peer, workers, pinned[:workers], metered=metered) for peer in peers],
+                    options.seconds,
+                )
+                for peer in bench.peers:
+                    told.at_start.setdefault(peer.name, peer.megabytes_at_start)
+                if options.endurance:
+                    told.megabytes = endurance.endure(bench, bench.peers[0], scenarios[0], say)
+                    return
+                progress.begin()
+                for scenario in scenarios:
+                    _measure(bench, scenario, _rounds(options, scenario), told, progress)
+                if not (options.no_profile or options.quick):
+                    _profile(bench, scenarios, told, results)
+                told.limits_compared += bench.limits_compared
+                told.limits_missed += bench.limits_missed
+
+
+def _scenarios(options: argparse.Namespace) -> list[Scenario]:
+    if options.endurance:
+        return [next(s for s in SCENARIOS if s.name == "hit256")]
+    if options.scenario:
+        return [s for s in SCENARIOS if s.name in options.scenario]
+    return [s for s in SCENARIOS if s.usual and (s.quick or not options.quick)]
+
+
+def _rounds(options: argparse.Namespace, scenario: Scenario) -> int:
+    return int(options.rounds or (1 if options.quick else scenario.rounds))
 
 
 def _available(only: list[str] | None) -> Iterator[Peer]:
@@ -95,161 +176,83 @@ def _available(only: list[str] | None) -> Iterator[Peer]:
         if only and peer.name not in only:
             continue
         if reason := peer.missing():
-            _say(f"skipped: {peer.name}: {reason}")
+            say(f"skipped: {peer.name}: {reason}")
         else:
             yield peer
     if not load.has_wrk():
-        _say("wrk is not installed (Debian: wrk): our own, slower generator stands in for it")
+        say("wrk is not installed (Debian: wrk): our own, slower generator stands in for it")
 
 
-def _start(stack: ExitStack, peers: Sequence[Peer], options: argparse.Namespace) -> Bench:
-    """Servers under test on the first cores; everything else, this process included, on the last one."""
-    available = cores()
-    if len(available) > 1:
-        os.sched_setaffinity(0, available[-1:])
-    else:
-        _say("only one core: load and servers share it")
-    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-    directory.chmod(0o755)  # PostgreSQL may run as a user of its own
-    for name in ("upstream", *(peer.name for peer in peers)):
-        (directory / name).mkdir()
-    redis = stack.enter_context(servers.redis())
-    upstream = stack.enter_context(servers.upstream(directory / "upstream"))
-    needs_database = any(peer.needs_database for peer in peers)
-    place = Place(
-        dir=directory,
-        port=0,
-        redis_port=redis.port,
-        database_url=stack.enter_context(servers.database(directory / "postgresql")) if needs_database else "",
-        upstream_port=upstream.port,
-        keys=work.Keys.fresh(),
-        now=int(system_clock()),
-        workers=options.workers,
-    )
-    started = []
-    for peer in peers:
-        _say(f"starting {peer.name}")
-        own = replace(place, dir=directory / peer.name, port=free_port())
-        started.append(
-            stack.enter_context(servers.serving(peer, peer.launch(own), own.port, available[: options.workers]))
+def _measure(bench: Bench, scenario: Scenario, rounds: int, told: Told, progress: Progress) -> None:
+    for sample in measure.measured(bench, scenario, rounds):
+        if isinstance(sample, CheckFailed):
+            told.failures.append(sample)
+            told.samples = [s for s in told.samples if (s.scenario, s.peer) != (sample.scenario, sample.peer)]
+            say(f"FAILED: {sample}")
+            continue
+        told.samples.append(sample)
+        progress.step(
+            f"{scenario.name}, round {sample.round + 1}: {sample.peer}: {sample.cpu_us:.0f} µs, "
+            f"{sample.per_second:.0f}/s, p99 {sample.p99_ms:.1f} ms"
         )
-    return Bench(directory, redis, upstream, started, options.seconds, options.rounds)
+    print(f"\n{report.table(scenario, told.samples)}", flush=True)
 
 
-def _measured(bench: Bench, scenario: Scenario) -> Iterator[Sample]:
-    """All peers in turn, each round beginning with another one."""
-    bench.upstream.delay(0)
-    fill = work.first(max(scenario.companies or 0, work.OBJECTS), companies=scenario.companies or 1)
-    for peer in bench.peers:
-        _say(f"{scenario.name}: filling {peer.name}")
-        load.exact(_load(bench, replace(scenario, token="good", status=200), peer, fill, requests=len(fill)))
-    bench.upstream.delay(scenario.upstream_ms)
-    for number in range(bench.rounds):
-        at = number % len(bench.peers)
-        for peer in (*bench.peers[at:], *bench.peers[:at]):
-            sample = _sample(bench, scenario, peer, number)
-            _say(
-                f"{scenario.name}: round {number + 1}/{bench.rounds}: {peer.name}: "
-                f"{sample.cpu_us:.0f} µs/request, {sample.per_second:.0f} requests/s, p99 {sample.p99_ms:.1f} ms"
-            )
-            yield sample
+def _profile(bench: Bench, scenarios: Sequence[Scenario], told: Told, results: Path) -> None:
+    """For each scenario of a missed goal, the functions in which a worker of Octroi was found."""
+    ours = next((peer for peer in bench.peers if peer.name == goals.OURS), None)
+    if ours is None:
+        return
+    missed: dict[str, list[str]] = {}
+    for goal in goals.missed(told.samples):
+        missed.setdefault(goal.scenario, []).append(goal.title)
+    for scenario in scenarios:
+        if scenario.name in missed:
+            say(f"sampling Octroi under {scenario.name}")
+            path = results.with_name(f"{results.name}-{scenario.name}.stacks")
+            driven = threading.Thread(target=measure.drive, args=(bench, scenario, ours, PROFILED_SECONDS))
+            driven.start()
+            time.sleep(1)
+            found = profile.sample(ours.worker()[0], path)
+            driven.join()
+            told.profiles.append(f"missed: {'; '.join(missed[scenario.name])}\nOctroi under {scenario.name}:\n{found}")
 
 
-def _sample(bench: Bench, scenario: Scenario, peer: servers.Server, number: int) -> Sample:
-    """Warm up, measure, check; then prove on a load that leaves nothing unfinished."""
-    warm, timed, proof = _blocks(bench, scenario, number)
-    load.saturate(_load(bench, scenario, peer, warm, seconds=WARM_SECONDS))
-    records, calls = peer.settled_records(), bench.upstream.calls()
-    average = os.getloadavg()[0]
-    cpu, redis = peer.cpu_seconds(), bench.redis.cpu_seconds()
-    outcome = load.saturate(_load(bench, scenario, peer, timed))
-    redis = bench.redis.cpu_seconds() - redis
-    served = peer.settled_records(at_least=records + outcome.answers) - records
-    cpu = peer.cpu_seconds() - cpu  # once its audit trail is whole: what is put off is counted all the same
-    _check(scenario, peer, outcome, served, bench.upstream.calls() - calls)
-    _prove(bench, scenario, peer, proof)
-    return Sample(
-        scenario=scenario.name,
-        peer=peer.name,
-        round=number,
-        requests=served,
-        cpu_us=cpu / served * 1e6,
-        redis_us=redis / served * 1e6,
-        per_second=outcome.answers / outcome.seconds,
-        p50_ms=outcome.p50_ms,
-        p99_ms=outcome.p99_ms,
-        load_average=average,
-    )
+def _write(path: Path, told: Told, options: argparse.Namespace) -> None:
+    if told.samples:
+        report.write(path.with_suffix(".json"), told.samples, _about(told, options))
+        path.with_suffix(".svg").write_text(_chart(told.samples))
+        say(f"written: bench/results/{path.name}.json and .svg")
+    if told.limits_compared + told.limits_missed:
+        say(f"counters compared in {told.limits_compared} runs; {told.limits_missed} crossed the end of a minute")
 
 
-def _prove(bench: Bench, scenario: Scenario, peer: servers.Server, addresses: Sequence[str]) -> None:
-    records, calls = peer.settled_records(), bench.upstream.calls()
-    outcome = load.exact(_load(bench, scenario, peer, addresses, seconds=60, requests=PROOF))
-    served = peer.settled_records(at_least=records + PROOF) - records
-    if outcome.answers != PROOF:
-        raise CheckFailed(f"{scenario.name}, {peer.name}: {PROOF} requests, {outcome.answers} answers")
-    _check(scenario, peer, outcome, served, bench.upstream.calls() - calls)
+def _about(told: Told, options: argparse.Namespace) -> dict[str, object]:
+    """What the figures were measured with; of settings taken over from the environment, the names only."""
+    return {
+        "seconds": options.seconds,
+        "workers": options.workers,
+        "generator": "wrk" if load.has_wrk() else "own",
+        "processor": model(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "megabytes_at_start": told.at_start,
+        "octroi_settings_inherited": sorted(name for name in os.environ if name.startswith("OCTROI_")),
+        "failures": [str(failure) for failure in told.failures],
+        "goals": goals.table(told.samples, told.megabytes).splitlines(),
+    }
 
 
-def _check(scenario: Scenario, peer: servers.Server, outcome: load.Outcome, served: int, calls: int) -> None:
-    """Every answer as expected, each with its record, and the provider called when it had to be."""
-    answers, most = outcome.answers, outcome.answers + outcome.unfinished
-    expected_calls = (0, 0) if scenario.is_cached else (answers, most)
-    problems = []
-    if not answers:
-        problems.append("no answer at all")
-    if outcome.unexpected or outcome.broken:
-        problems.append(
-            f"{outcome.unexpected} answers not {scenario.status} or about another company, {outcome.broken} broken"
-        )
-    if complaints := peer.complaints():
-        problems.append(f"{complaints} lines in its error log")
-    if not answers <= served <= most:
-        problems.append(f"{answers} answers (at most {most}) but {served} audit records")
-    if not expected_calls[0] <= calls <= expected_calls[1]:
-        problems.append(f"{calls} calls to the provider instead of {expected_calls[0]} to {expected_calls[1]}")
-    if problems:
-        raise CheckFailed(f"{scenario.name}, {peer.name}: {'; '.join(problems)}")
-
-
-def _blocks(bench: Bench, scenario: Scenario, number: int) -> tuple[list[str], list[str], list[str]]:
-    """The addresses of a round: to warm up, to measure, to prove. Those of a miss are never asked for twice."""
-    if scenario.companies is not None:
-        addresses = work.first(max(scenario.companies, work.OBJECTS), companies=scenario.companies)
-        return addresses, addresses, addresses
-    # With an upstream that waits, no more than this many misses fit into a second.
-    per_second = scenario.connections * 1000 // scenario.upstream_ms
-    sizes = [round(per_second * WARM_SECONDS * 1.2), round(per_second * bench.seconds * 1.2), PROOF]
-    start = (1 + SCENARIOS.index(scenario)) * 5_000_000 + number * sum(sizes)
-    addresses = work.first(sum(sizes), companies=None, start=start)
-    return addresses[: sizes[0]], addresses[sizes[0] : -PROOF], addresses[-PROOF:]
-
-
-def _load(
-    bench: Bench,
-    scenario: Scenario,
-    peer: servers.Server,
-    addresses: Sequence[str],
-    *,
-    seconds: float | None = None,
-    requests: int | None = None,
-) -> load.Load:
-    path = bench.dir / "addresses"
-    path.write_text("\n".join(addresses) + "\n")
-    return load.Load(
-        port=peer.port,
-        addresses=str(path),
-        token=peer.token if scenario.token == "good" else work.forged(peer.token),
-        status=scenario.status,
-        varying=scenario.headers == "varying",
-        connections=scenario.connections,
-        seconds=bench.seconds if seconds is None else seconds,
-        requests=requests,
-    )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _chart(samples: Sequence[Sample]) -> str:
+    groups: dict[str, dict[str, chart.Bar]] = {}
+    for scenario in dict.fromkeys(sample.scenario for sample in samples):
+        for peer in dict.fromkeys(sample.peer for sample in samples):
+            values = [s.cpu_us for s in samples if (s.scenario, s.peer) == (scenario, peer)]
+            if values:
+                spread = Spread.of(values)
+                groups.setdefault(scenario, {})[peer] = chart.Bar(spread.median, spread.low, spread.high)
+    note = "µs of CPU of the gateway, median and extremes of the rounds; logarithmic axis, lower is better"
+    return chart.bars("CPU for a request", note, groups)
 
 
 if __name__ == "__main__":

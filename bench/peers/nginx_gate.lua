@@ -32,7 +32,7 @@ local banned = redis.call('EXISTS', KEYS[1])
 if banned == 1 then return '1 0 0 ' end
 return '0 ' .. counted(KEYS[2]) .. ' ' .. counted(KEYS[3]) .. ' ' .. (redis.call('GET', KEYS[4]) or '')
 ]]
-local told = nil -- by `configure`: redis_port, redis_database, limit, secret, cache_key
+local told = nil -- by `configure`: redis_port, redis_database, limit, metered_prefix, metered_limit, secret, cache_key
 local sha = nil
 
 -- One cipher context each way, keyed once; nothing below yields between Init and Final.
@@ -151,11 +151,13 @@ local function answer()
     local siren = ngx.var.uri:match("^/v3/insee/sirene/unites_legales/(%d%d%d%d%d%d%d%d%d)$")
     if not siren then return refuse(404) end
 
+    local is_metered = claims.jti:sub(1, #told.metered_prefix) == told.metered_prefix
+    local limit = is_metered and told.metered_limit or told.limit
     local store = connected()
     local is_banned, by_ip, by_token, sealed = look(store, claims.jti, siren)
     local body, status = sealed ~= "" and open(sealed) or nil, nil
     if is_banned then status = 444
-    elseif by_ip > told.limit or by_token > told.limit then status = 429
+    elseif by_ip > told.limit or by_token > limit then status = 429
     elseif not may_read(claims) then status = 403
     elseif not (ngx.var.arg_context and ngx.var.arg_object and ngx.var.arg_recipient) then status = 422
     end
@@ -164,7 +166,7 @@ local function answer()
     store:set_keepalive(60000, 128)
     if status == 444 then return ngx.exit(444) end
     if status then return refuse(status) end
-    return give(body, is_cached and "true" or "false", told.limit - by_token)
+    return give(body, is_cached and "true" or "false", limit - by_token)
 end
 
 return { configure = configure, answer = answer }

@@ -27,6 +27,8 @@ REDIS_URL = os.environ["PLAIN_REDIS_URL"]
 INSEE_URL = os.environ["PLAIN_INSEE_URL"]
 CIPHER = AESGCM(base64.b64decode(os.environ["PLAIN_CACHE_KEY"]))
 IP_LIMIT = TOKEN_LIMIT = int(os.environ["PLAIN_LIMIT"])
+METERED_PREFIX = os.environ["PLAIN_METERED_PREFIX"]
+METERED_LIMIT = int(os.environ["PLAIN_METERED_LIMIT"])
 SCOPES = {"entreprises", "unites_legales_etablissements_insee"}
 
 log = logging.getLogger("plain")
@@ -174,9 +176,10 @@ async def limited(
 ) -> Claims:
     store = request.app.state.redis
     await count(store, f"ip:{request.client.host if request.client else '-'}", IP_LIMIT)
-    calls = await count(store, f"token:{holder.jti}", TOKEN_LIMIT)
-    response.headers["RateLimit-Limit"] = str(TOKEN_LIMIT)
-    response.headers["RateLimit-Remaining"] = str(TOKEN_LIMIT - calls)
+    limit = METERED_LIMIT if holder.jti.startswith(METERED_PREFIX) else TOKEN_LIMIT
+    calls = await count(store, f"token:{holder.jti}", limit)
+    response.headers["RateLimit-Limit"] = str(limit)
+    response.headers["RateLimit-Remaining"] = str(limit - calls)
     return holder
 
 
