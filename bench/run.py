@@ -8,7 +8,6 @@ failed one is left out of its scenario. A goal that is missed is printed, and ch
 import argparse
 import os
 import platform
-import signal
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from bench.measure import Bench
 from bench.peers import PEERS, DidNotStart, Peer
 from bench.report import Sample, Spread
 from bench.scenarios import SCENARIOS, Scenario
-from bench.stage import Stage, duration, give_way, say
+from bench.stage import Stage, duration, end_gracefully, give_way, say
 from config.clock import paris, system_clock
 
 RESULTS = Path(__file__).with_name("results")
@@ -68,8 +67,7 @@ class Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 1 if a check failed."""
     options = _options(arguments)
-    # By way of the exit stack, so that no server is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated before the end: nothing written"))
+    end_gracefully()
     moment = paris(system_clock).strftime("%Y-%m-%dT%H%M%S")
     told = Told()
     try:
@@ -80,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted: everything is stopped, nothing written")
         return 130
-    print(f"\n{report.memory(told.samples, told.at_start)}")
+    if told.samples:
+        print(f"\n{report.memory(told.samples, told.at_start)}")
     print(f"\n{goals.table(told.samples, told.megabytes)}")
     for text in told.profiles:
         print(f"\n{text}")
@@ -219,10 +218,10 @@ def _profile(bench: Bench, scenarios: Sequence[Scenario], told: Told, results: P
 
 
 def _write(path: Path, told: Told, options: argparse.Namespace) -> None:
+    report.write(path.with_suffix(".json"), told.samples, _about(told, options))
     if told.samples:
-        report.write(path.with_suffix(".json"), told.samples, _about(told, options))
         path.with_suffix(".svg").write_text(_chart(told.samples))
-        say(f"written: bench/results/{path.name}.json and .svg")
+    say(f"written: bench/results/{path.name}.*")
     if told.limits_compared + told.limits_missed:
         say(f"counters compared in {told.limits_compared} runs; {told.limits_missed} crossed the end of a minute")
 
@@ -237,6 +236,7 @@ def _about(told: Told, options: argparse.Namespace) -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "megabytes_at_start": told.at_start,
+        "megabytes_every_100000_requests": told.megabytes,
         "octroi_settings_inherited": sorted(name for name in os.environ if name.startswith("OCTROI_")),
         "failures": [str(failure) for failure in told.failures],
         "goals": goals.table(told.samples, told.megabytes).splitlines(),

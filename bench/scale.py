@@ -7,7 +7,6 @@ load generator and Redis: CPU per request holds, requests per second do not.
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from bench.peers import DidNotStart
 from bench.peers.octroi import OCTROI, missing
 from bench.report import Spread, aligned, short
 from bench.scenarios import Scenario
-from bench.stage import Stage, give_way, say
+from bench.stage import Stage, end_gracefully, give_way, say
 from bench.work import KINDS, Ask
 from config.clock import paris, system_clock
 
@@ -83,7 +82,7 @@ class Step:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the panels asked for; 1 if a check failed."""
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated before the end: nothing written"))
+    end_gracefully()
     if reason := missing():
         say(reason)
         return 1
@@ -164,13 +163,13 @@ def cluster(scale: Scale, most: int) -> None:
     """256 answers, one token, one worker; over one Redis, a cluster of one primary, and one of three."""
     del most
     with ExitStack() as stack:
-        stores = {"no cluster": scale.stage.redis}
-        for count, name in ((1, "1"), (3, "3")):
+        stores = {"none": scale.stage.redis}
+        for count, name in ((1, "1 primary"), (3, "3 primaries")):
             stores[name] = stack.enter_context(servers.cluster(scale.stage.dir / f"cluster-{count}", count))
         _measure(
             scale,
             [
-                Step("primaries of a cluster", name, _bench(scale, stack, redis=store), store, _hits())
+                Step("Redis cluster", name, _bench(scale, stack, redis=store), store, _hits())
                 for name, store in stores.items()
             ],
         )

@@ -1,6 +1,7 @@
 """What the servers of a run stand on, and how each takes its place there."""
 
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -21,6 +22,18 @@ def give_way() -> list[int]:
     else:
         say("only one core: load and servers share it")
     return available
+
+
+def end_gracefully() -> None:
+    """Let Ctrl-C and SIGTERM end the run by way of its exit stacks, once: no server is left behind."""
+
+    def end(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 @dataclass
