@@ -28,6 +28,7 @@ from tests.providers.golden import MemoryDocuments, MemoryVault
 
 LIMIT = 100_000
 SOON = Patience(connect=0.3, read=0.3)
+LONG = Patience(connect=9, read=9)
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -125,8 +126,8 @@ async def a_transport(context: ssl.SSLContext | None = None) -> AsyncIterator[Pr
         yield transport
 
 
-async def get(transport: ProviderTransport, url: str, limit: int = LIMIT, **headers: str) -> Answered:
-    return await transport.exchange("GET", url, headers, b"", SOON, limit)
+async def get(transport: ProviderTransport, url: str, patience: Patience = LONG, **headers: str) -> Answered:
+    return await transport.exchange("GET", url, headers, b"", patience, LIMIT)
 
 
 def answer(*headers: str, body: bytes = b"") -> bytes:
@@ -209,8 +210,8 @@ async def test_does_not_follow_a_redirect() -> None:
 async def test_writes_what_was_asked() -> None:
     async with a_server(OK) as server, a_transport() as transport:
         await get(transport, server.url + "/a%20b?q=1", accept="*/*")
-        await transport.exchange("POST", server.url + "/p", {"a": "b"}, b"body", SOON, LIMIT)
-        await transport.exchange("POST", server.url + "/p", {}, b"", SOON, LIMIT)
+        await transport.exchange("POST", server.url + "/p", {"a": "b"}, b"body", LONG, LIMIT)
+        await transport.exchange("POST", server.url + "/p", {}, b"", LONG, LIMIT)
 
     host = server.url.removeprefix("http://").encode()
     assert server.asked == [
@@ -315,7 +316,7 @@ async def test_does_not_ask_again_where_a_kept_connection_stays_silent() -> None
     async with a_server(OK, b"") as server, a_transport() as transport:
         await get(transport, server.url + "/1")
         with pytest.raises(httpx.ReadTimeout):
-            await get(transport, server.url + "/2")
+            await get(transport, server.url + "/2", SOON)
 
     assert len(server.asked) == 2
 
@@ -325,7 +326,7 @@ async def test_does_not_post_again() -> None:
     async with a_server(OK, None, OK) as server, a_transport() as transport:
         await get(transport, server.url + "/1")
         with pytest.raises(httpx.RemoteProtocolError):
-            await transport.exchange("POST", server.url + "/2", {}, b"x", SOON, LIMIT)
+            await transport.exchange("POST", server.url + "/2", {}, b"x", LONG, LIMIT)
 
     assert len(server.asked) == 2
 
@@ -354,16 +355,16 @@ async def test_does_not_post_again() -> None:
 async def test_tells_what_went_wrong(sent: bytes, error: type[Exception]) -> None:
     async with a_server(sent) as server, a_transport() as transport:
         with pytest.raises(error):
-            await get(transport, server.url + "/")
+            await get(transport, server.url + "/", SOON if error is httpx.ReadTimeout else LONG)
 
 
 @on_both_loops
 async def test_closes_the_connection_of_a_call_that_is_given_up() -> None:
     async with a_server(b"HTTP/1.1 200 OK\r\n") as server, a_transport() as transport:
-        call = asyncio.create_task(transport.exchange("GET", server.url + "/", {}, b"", Patience(9, 9), LIMIT))
-        await asyncio.wait_for(server.heard.wait(), 1)
+        call = asyncio.create_task(transport.exchange("GET", server.url + "/", {}, b"", LONG, LIMIT))
+        await asyncio.wait_for(server.heard.wait(), 5)
         call.cancel()
-        await asyncio.wait_for(server.ended.wait(), 1)
+        await asyncio.wait_for(server.ended.wait(), 5)
 
     assert call.cancelled()
 
@@ -373,7 +374,7 @@ async def test_closes_a_connection_that_nobody_needed_for_long(monkeypatch: pyte
     monkeypatch.setattr("gateway.transport.KEPT_SECONDS", 0.1)
     async with a_server(OK) as server, a_transport() as transport:
         await get(transport, server.url + "/")
-        await asyncio.wait_for(server.ended.wait(), 1)
+        await asyncio.wait_for(server.ended.wait(), 5)
         await get(transport, server.url + "/")
 
     assert server.connections == 2
@@ -388,7 +389,7 @@ async def test_a_pause_counts_from_the_last_byte_and_not_from_the_last_call() ->
             await transport.exchange("GET", server.url + "/", {}, b"", Patience(1, 0.1), LIMIT)
         lasted = asyncio.get_running_loop().time() - began
 
-    assert 0.05 < lasted < 0.25
+    assert 0.05 < lasted < 0.9
 
 
 # What becomes of errors of the network, through `Upstream`.
@@ -473,4 +474,4 @@ async def test_a_tls_connection_cut_short_is_tried_three_times() -> None:
 async def test_a_provider_that_does_not_finish_to_connect_is_too_slow() -> None:
     async with listening(lambda reader, writer: asyncio.sleep(9)) as url, a_transport() as transport:
         with pytest.raises(httpx.ConnectTimeout):
-            await get(transport, url.replace("http:", "https:") + "/")
+            await get(transport, url.replace("http:", "https:") + "/", SOON)
