@@ -43,9 +43,15 @@ class Counted:
 
 
 def problems(
-    peer: Peer, asks: Sequence[Ask], outcome: Outcome, counted: Counted, *, least_recorded: float = 1.0
+    peer: Peer,
+    asks: Sequence[Ask],
+    outcome: Outcome,
+    counted: Counted,
+    *,
+    least_recorded: float = 1.0,
+    most_forgotten: float = 0.0,
 ) -> Iterator[str]:
-    """What is not as it must be, a sentence each. `least_recorded` is the share of requests that a trail must hold."""
+    """What is not as it must be, a sentence each; the last two are what a peer is forgiven (see `Launch`)."""
     sent = [asks[number % len(asks)].kind for number in range(outcome.sent)]
     flying = outcome.unfinished
     if not outcome.answers:
@@ -59,7 +65,7 @@ def problems(
     if not math.floor(outcome.answers * least_recorded) <= counted.records <= outcome.answers + flying:
         yield f"{outcome.answers} answers ({flying} cut off) but {counted.records} audit records"
     new = sum(kind.is_new for kind in sent)
-    if not new - flying <= counted.calls <= new:
+    if not new - flying <= counted.calls <= new + most_forgotten * (len(sent) - new):
         yield f"{counted.calls} calls to the provider instead of {_span(new, flying)}"
     if counted.is_whole:
         is_trail_whole = least_recorded == 1 and not (flying and peer.forgets_cut_off)
@@ -106,4 +112,4 @@ def _miscounted(
 
 
 def _span(most: int, flying: int) -> str:
-    return f"{most - flying} to {most}" if flying else str(most)
+    return f"{max(most - flying, 0)} to {most}" if flying and most else str(most)

@@ -189,7 +189,14 @@ def checked(
     )
     bench.limits_compared += whole
     bench.limits_missed += not whole
-    found = check.problems(peer.peer, asks, outcome, counted, least_recorded=peer.launch.least_recorded)
+    found = check.problems(
+        peer.peer,
+        asks,
+        outcome,
+        counted,
+        least_recorded=peer.launch.least_recorded,
+        most_forgotten=peer.launch.most_forgotten,
+    )
     _raise(scenario, peer, found)
     return Run(outcome, max(served, outcome.answers), cpu, of_redis)
 

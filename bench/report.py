@@ -99,11 +99,11 @@ def table(scenario: Scenario, samples: Sequence[Sample]) -> str:
 
 
 def memory(samples: Sequence[Sample], at_start: dict[str, float]) -> str:
-    """Resident memory of each peer's largest process, before the run and at its end."""
-    rows = [["memory of a worker, MB", "at start", "at the end"]]
+    """Resident memory of each peer's largest process, before the run and after its most demanding round."""
+    rows = [["memory of a worker, MB", "at start", "at most"]]
     for peer, before in at_start.items():
-        after = [sample.megabytes for sample in samples if sample.peer == peer]
-        rows.append([peer, short(before), short(after[-1]) if after else ""])
+        held = [sample.megabytes for sample in samples if sample.peer == peer]
+        rows.append([peer, short(before), short(max(held)) if held else ""])
     return aligned(rows)
 
 

@@ -79,6 +79,8 @@ class Launch:
     """Seconds without a new record after which none is on its way any more."""
     least_recorded: float = 1.0
     """The share of requests that its trail holds at least."""
+    most_forgotten: float = 0.0
+    """The share of cached answers that may be gone all the same."""
     stdout: Path
     errors: Path | None = None
     """A log that stays empty unless something is wrong: a peer that complains at each request is not measured."""

@@ -97,6 +97,13 @@ def test_a_trail_known_to_lose_lines_may_lose_as_many() -> None:
     assert [*problems(OCTROI, HITS, outcome(1000, {200: 1000}), told)]
 
 
+def test_a_cache_known_to_forget_may_forget_as_much() -> None:
+    told = counted(20_000, calls=2)
+
+    assert not [*problems(OCTROI, HITS, outcome(20_000, {200: 20_000}), told, most_forgotten=1e-4)]
+    assert [*problems(OCTROI, HITS, outcome(20_000, {200: 20_000}), told)]
+
+
 def test_a_ban_is_silence_and_recorded_as_promised() -> None:
     silent = outcome(7, {CLOSED: 7})
 
