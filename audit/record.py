@@ -131,7 +131,7 @@ def joined(identifier: str, at: float, request_id: str, duration_ms: int, *membe
 
     Between them `members` hold all the others, each once.
     """
-    head = f'{{"id":"{identifier}","at":{at!r},"request_id":"{request_id}","duration_ms":{duration_ms},"extra":{{}},'
+    head = f'{{"id":"{identifier}","at":{at:.3f},"request_id":"{request_id}","duration_ms":{duration_ms},"extra":{{}},'
     return b"%b%b}\n" % (head.encode(), b",".join(members))
 
 

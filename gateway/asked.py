@@ -64,27 +64,26 @@ SILENCE = Answer(0, [], b"")
 
 
 class RequestIds:
-    """Makes random UUID (version 4) texts; the kernel is asked for randomness a few hundred at a time."""
+    """Makes random UUID (version 4) texts, a few hundred at a time."""
 
-    __slots__ = ("_cursor", "_random")
+    __slots__ = ("_made",)
 
-    _DRAWN_BYTES = 4096
-    _HEX_USED = 31
+    _AT_ONCE = 256
 
     def __init__(self) -> None:
-        """Draw nothing yet."""
-        self._random = ""
-        self._cursor = 0
+        """Make none yet."""
+        self._made: list[str] = []
 
     def __call__(self) -> str:
         """A new one."""
-        start = self._cursor
-        if start + self._HEX_USED > len(self._random):
-            self._random = os.urandom(self._DRAWN_BYTES).hex()
-            start = 0
-        self._cursor = start + self._HEX_USED
-        r = self._random[start : start + self._HEX_USED]
-        return f"{r[:8]}-{r[8:12]}-4{r[12:15]}-{_VARIANT[r[15]]}{r[16:19]}-{r[19:31]}"
+        if not self._made:
+            drawn = os.urandom(16 * self._AT_ONCE).hex()
+            self._made = [_uuid(drawn[start : start + 32]) for start in range(0, len(drawn), 32)]
+        return self._made.pop()
+
+
+def _uuid(r: str) -> str:
+    return f"{r[:8]}-{r[8:12]}-4{r[12:15]}-{_VARIANT[r[15]]}{r[16:19]}-{r[19:31]}"
 
 
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))

@@ -65,6 +65,9 @@ class Connection(Protocol):
 
     hasher: Any
     """Begun with the peer's address, under a key of this process."""
+    lines: bytes
+    """The header lines with which it came last, those without meaning left out where they vary, and who that was."""
+    caller: "Caller | None"
 
     def status_line(self, status: int) -> bytes:
         """The status line, and the headers that the server gives to all answers."""
@@ -162,15 +165,15 @@ class FastPath:
         if target is None:
             return False
         request_id = b""
-        caller = self._callers.get(_mark(connection.hasher, lines))
+        caller = connection.caller if connection.lines == lines else self._caller(lines, connection)
         if caller is None:
             meant, request_id = what_is_meant(lines)
-            caller = self._callers.get(_mark(connection.hasher, meant)) if meant else None
+            caller = connection.caller if connection.lines == meant else self._caller(meant, connection)
             if caller is None:
                 return False
         at = self.clock()
         grant = caller.grants.get(target.endpoint.operation_id)
-        if grant is None or grant.state is not self._registry.known(grant.state.jti):
+        if grant is None or not self._registry.is_known(grant.state):
             grant = self._grant(caller, target.endpoint, at)
         if grant is None or grant.until <= at or self._bans.is_banned(caller.block) is not None:
             return False
@@ -178,7 +181,13 @@ class FastPath:
         exchange = Exchange(self, connection, caller, target, grant, held, at)
         exchange.request_id = request_id.decode() if request_id else self._request_ids()
         packed = caller.question + grant.question + (target.question if held is None else held.question)
-        return self._link.ask(exchange, packed, _QUESTIONS)
+        return self._link.ask(exchange, packed)
+
+    def _caller(self, lines: bytes, connection: Connection) -> Caller | None:
+        caller = self._callers.get(_mark(connection.hasher, lines))
+        if caller is not None:
+            connection.lines, connection.caller = lines, caller
+        return caller
 
     def learn(self, data: bytes, asked: Asked, hasher: Any) -> None:
         """Keep what was read of a plain request (`GET`, HTTP/1.1, no body) whose token is ours."""
@@ -306,6 +315,7 @@ class Exchange(Questions):
         self.tick = 0
         self._number = _QUESTIONS
         self._replies = []
+        self._is_heard = False
         self.path = path
         self.connection = connection
         self.caller = caller

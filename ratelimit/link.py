@@ -175,7 +175,7 @@ class Link:
         call.script = None
         return self._dispatch(call, key)
 
-    def ask(self, questions: Questions, packed: bytes, number: int) -> bool:
+    def ask(self, questions: Questions, packed: bytes) -> bool:
         """Send several commands as they are, to be heard together; tells whether they left.
 
         Only where one server holds all keys: over a cluster each goes its own way, by `call`.
@@ -186,7 +186,7 @@ class Link:
         questions.tick = self._tick
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
-        return connection.push_together(questions, packed, number)
+        return connection.push_together(questions, packed)
 
     def _dispatch(self, call: Call, key: bytes) -> Call:
         call.tick = self._tick
@@ -253,13 +253,10 @@ class Link:
             else:
                 log.warning("redis_unavailable", reason=reason)
 
-    def _on_error(self, node: Node, connection: Connection, call: Call | Questions, text: str) -> None:
+    def _on_error(self, node: Node, connection: Connection, call: Call, text: str) -> None:
         """What an error reply means for the call, and for the server that sent it."""
         word = error_word(text)
-        if isinstance(call, Questions):
-            if not call.done():
-                call.set_result(AGAIN)  # asked by itself, it meets the same error, and this method again
-        elif word == "NOSCRIPT" and call.script is not None:
+        if word == "NOSCRIPT" and call.script is not None:
             self.tally.scripts_resent += 1
             call.command = (b"EVAL", call.script.text, *call.command[2:])  # runs it, and makes it known for the next
             self._push(connection, call)

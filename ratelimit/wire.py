@@ -66,37 +66,37 @@ class Questions:
     A subclass hears the replies, in the order of the questions, UNHEARD or AGAIN among them; it must not raise.
     """
 
-    __slots__ = ("_number", "_replies", "tick")
+    __slots__ = ("_is_heard", "_number", "_replies", "tick")
 
     def __init__(self, number: int) -> None:
         """So many questions."""
         self._number = number
         self._replies: list[Any] = []
+        self._is_heard = False
         self.tick = 0
 
     def hear(self, replies: list[Any]) -> None:
         """All replies are there."""
         raise NotImplementedError
 
-    def done(self) -> bool:
-        """Whether they were heard."""
-        return len(self._replies) == self._number
-
-    def set_result(self, reply: object) -> None:
-        """The next reply."""
+    def take(self, reply: object) -> bool:
+        """The next reply; tells whether it was the last."""
         replies = self._replies
         replies.append(reply)
-        if len(replies) == self._number:
+        if len(replies) < self._number:
+            return False
+        if not self._is_heard:
+            self._is_heard = True
             self.hear(replies)
+        return True
 
     def fail(self, reason: str) -> bool:
-        """End what is still open as unheard; tells whether that was news."""
+        """End what is still open as unheard; tells whether that was news. Replies may still come, and are dropped."""
         del reason
-        missing = self._number - len(self._replies)
-        if not missing:
+        if self._is_heard:
             return False
-        self._replies += [UNHEARD] * missing
-        self.hear(self._replies)
+        self._is_heard = True
+        self.hear(self._replies + [UNHEARD] * (self._number - len(self._replies)))
         return True
 
 
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         """Calls that failed in a row."""
         self.is_retiring = False
         """Whether it closes once nothing waits any more."""
-        self.on_error: Callable[[Connection, Call | Questions, str], None] = _tell_caller
+        self.on_error: Callable[[Connection, Call, str], None] = _tell_caller
         """What hears of error replies."""
         self._loop = loop
         self._on_lost = on_lost
@@ -130,14 +130,14 @@ class Connection(asyncio.Protocol):
         self._unsent.append(hiredis.pack_command(call.command))  # type: ignore[arg-type]  # its stub says: one word
         self._waiting.append(call)
 
-    def push_together(self, questions: Questions, packed: bytes, number: int) -> bool:
+    def push_together(self, questions: Questions, packed: bytes) -> bool:
         """Send several commands at once; tells whether they left."""
         if len(self._waiting) >= MOST_IN_FLIGHT or self._transport is None:
             return False
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
-        self._waiting.extend((questions,) * number)
+        self._waiting.append(questions)
         return True
 
     def ask(self, tick: int, *command: Word) -> Call:
@@ -184,7 +184,15 @@ class Connection(asyncio.Protocol):
         reader.feed(data)
         try:
             while (reply := reader.gets()) is not _NOTHING:
-                call = waiting.popleft()
+                call = waiting[0]
+                if isinstance(call, Questions):
+                    if reply.__class__ is ErrorReply:  # asked again by itself, it meets `on_error`
+                        reply = AGAIN
+                    if call.take(reply):
+                        waiting.popleft()
+                        self.strikes = 0
+                    continue
+                waiting.popleft()
                 if reply.__class__ is ErrorReply:
                     self.on_error(self, call, str(reply))
                 elif not call.done():
@@ -214,11 +222,7 @@ class Connection(asyncio.Protocol):
             call.fail("the connection to Redis was lost")
 
 
-def _tell_caller(connection: Connection, call: Call | Questions, text: str) -> None:
+def _tell_caller(connection: Connection, call: Call, text: str) -> None:
     del connection
-    if call.done():
-        return
-    if isinstance(call, Questions):
-        call.set_result(AGAIN)
-    else:
+    if not call.done():
         call.set_exception(CommandRefused(text))

@@ -108,6 +108,10 @@ class Registry:
             self._known.move_to_end(jti)
         return state
 
+    def is_known(self, state: TokenState) -> bool:
+        """Whether that is what is remembered, without a trace of having been asked."""
+        return self._known.get(state.jti) is state
+
     def remember(self, state: TokenState) -> TokenState:
         """Keep what Redis says, unless something newer is known, which Redis is then told; returns the newest."""
         newest = self._keep(state)

@@ -1,0 +1,331 @@
+"""Calls that come again take the fast path, and nobody can tell; whatever has changed meanwhile holds at once."""
+
+import asyncio
+import re
+from typing import Any
+
+import httptools
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.search import Query, search
+from audit.spool import SpoolUnavailable
+from gateway.asked import Answer, Asked
+from gateway.cache import Kept
+from gateway.fastpath import what_is_meant
+from gateway.pipeline import Heard, Pipeline
+from tests.gateway.raw import (
+    KEPT,
+    KEPT_REFUSAL,
+    UNITE,
+    Both,
+    conversation,
+    digest_of,
+    fill,
+    in_head_order,
+    keep,
+    request_text,
+)
+
+PLAIN = ["Accept: application/json", "User-Agent: somebody"]
+
+
+class LongWay:
+    """Counts the calls that the pipeline answers."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.calls = 0
+        self._answer = pipeline.answer
+
+    async def __call__(self, asked: Asked, heard: Heard | None = None) -> Answer:
+        self.calls += 1
+        return await self._answer(asked, heard)
+
+
+@pytest_asyncio.fixture
+async def token(both: Both) -> str:
+    """One of its own for each test, of which the worker knows already."""
+    token = await both.another_token()
+    await conversation(both.direct, [asking(token)])
+    return token
+
+
+@pytest_asyncio.fixture
+async def long_way(both: Both, token: str, monkeypatch: pytest.MonkeyPatch) -> LongWay:
+    """None so far, once the worker has heard that the token was issued, which makes it read the registry anew."""
+    counted = LongWay(both.parts.pipeline)
+    monkeypatch.setattr(both.parts.pipeline, "answer", counted)
+    for _ in range(50):
+        counted.calls = 0
+        await conversation(both.direct, [asking(token)])
+        if counted.calls == 0:
+            break
+        await asyncio.sleep(0.1)
+    return counted
+
+
+def asking(token: str | None, target: str = KEPT, headers: list[str] | None = None) -> bytes:
+    return request_text("GET", target, PLAIN if headers is None else headers, token, last=False)
+
+
+async def answers(both: Both, *sent: bytes) -> list[bytes]:
+    """Whole answers over one connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", both.direct)
+    whole = []
+    for piece in sent:
+        writer.write(piece)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 15)
+        whole.append(head + await reader.readexactly(int(header(head, "content-length"))))
+    writer.close()
+    return whole
+
+
+def header(answer: bytes, name: str) -> str:
+    found = re.search(rb"(?im)^%b: ([^\r]*)" % name.encode(), answer)
+    assert found, name
+    return found[1].decode()
+
+
+async def records(both: Both, request_ids: list[str]) -> list[dict[str, Any]]:
+    await both.parts.trail.flush(10)
+    found = []
+    for request_id in request_ids:
+        rows = search(both.parts.pool, Query(request_id=request_id))
+        found += [row async for row in rows]
+    return found
+
+
+class TestACallThatComesAgain:
+    @pytest.mark.parametrize("target", [KEPT, KEPT_REFUSAL])
+    async def test_does_not_trouble_the_pipeline(self, both: Both, token: str, long_way: LongWay, target: str) -> None:
+        await conversation(both.direct, [asking(token, target)] * 5)
+
+        assert long_way.calls == 0
+
+    @pytest.mark.parametrize(
+        "target",
+        [KEPT, KEPT_REFUSAL, UNITE, "/v3/nowhere", "/v2/gone", KEPT.replace("000010025", "123"), KEPT + "&context="],
+    )
+    async def test_is_answered_as_the_first_time_and_as_by_the_asgi_door(
+        self, both: Both, token: str, target: str
+    ) -> None:
+        sent = [asking(token, target)] * 4
+
+        assert await conversation(both.direct, sent) == await conversation(both.asgi, sent)
+
+    async def test_has_an_identifier_of_its_own(self, both: Both, token: str) -> None:
+        given = await answers(both, *[asking(token)] * 3)
+
+        assert len({header(answer, "x-request-id") for answer in given}) == 3
+
+    async def test_keeps_the_identifier_that_it_brings(self, both: Both, token: str, long_way: LongWay) -> None:
+        brought = [f"7c1f0d3e-6f0a-4c5e-9d3a-0a4a4d9c2b1{number}" for number in range(3)]
+
+        given = await answers(both, *(asking(token, headers=[*PLAIN, f"X-Request-Id: {one}"]) for one in brought))
+
+        assert [header(answer, "x-request-id") for answer in given] == brought
+        assert long_way.calls == 0
+
+    async def test_may_bring_headers_that_mean_nothing_here(self, both: Both, token: str, long_way: LongWay) -> None:
+        sent = [asking(token, headers=[*PLAIN, f"X-Correlation-Id: {number}", "Priority:u=1"]) for number in range(5)]
+
+        told = await conversation(both.direct, sent)
+
+        assert long_way.calls == 0
+        assert all(answer == told[0] for answer in told)
+
+    async def test_counts_like_any_other(self, both: Both, token: str) -> None:
+        given = await answers(both, *[asking(token)] * 3)
+
+        first, *_, last = [int(header(answer, "ratelimit-remaining")) for answer in given]
+        assert first - last == 2
+
+    async def test_is_recorded_like_any_other(self, both: Both, token: str) -> None:
+        await answers(both, asking(token, headers=["User-Agent: other"]))
+        long, *_, short = await answers(both, *[asking(token, headers=["User-Agent: new"])] * 3)
+
+        one, other = await records(both, [header(answer, "x-request-id") for answer in (long, short)])
+
+        for member in ("id", "at", "request_id", "duration_ms", "sequence"):
+            one.pop(member), other.pop(member)
+        assert one == other
+        assert one["siren"] == "000010025"
+        assert one["cached"] is True
+
+    async def test_keeps_its_place_among_pipelined_ones(self, both: Both, token: str) -> None:
+        sent = [asking(token), asking(token, UNITE), asking(token, "/privileges"), asking(token), asking(token)]
+
+        at_once = await conversation(both.direct, sent, pause=False)
+
+        assert at_once == await conversation(both.asgi, sent, pause=False)
+
+
+class TestWhatHasChanged:
+    async def test_a_revocation_holds_at_the_next_call(self, both: Both, token: str) -> None:
+        await conversation(both.direct, [asking(token)] * 2)
+
+        await both.revoke(token)
+
+        (answer,) = await answers(both, asking(token))
+        assert b"00105" in answer
+
+    async def test_an_answer_that_lapsed_is_asked_for_anew(self, both: Both, token: str, long_way: LongWay) -> None:
+        target = KEPT.replace("000010025", "000010041")
+        now = both.parts.clock()
+        await keep(both.parts, target, Kept(200, b"{}", now, now + 0.7))
+        before, _ = await answers(both, *[asking(token, target)] * 2)
+        await asyncio.sleep(0.8)
+
+        (after,) = await answers(both, asking(token, target))
+
+        assert before.startswith(b"HTTP/1.1 200")
+        assert not after.startswith(b"HTTP/1.1 200")
+        assert long_way.calls == 1
+
+    async def test_an_answer_that_another_worker_renewed_is_the_one_given(self, both: Both, token: str) -> None:
+        target = KEPT.replace("000010025", "000010058")
+        now, cache = both.parts.clock(), both.parts.pipeline.cache
+        await keep(both.parts, target, Kept(200, b'{"old":1}', now, now + 60))
+        await conversation(both.direct, [asking(token, target)] * 2)
+        held = cache.held(digest_of(both.parts, target))
+        assert held is not None
+
+        await cache._keep(digest_of(both.parts, target), Kept(200, b'{"new":1}', now, now + 60))
+        cache._opened[digest_of(both.parts, target)] = held
+
+        (answer,) = await answers(both, asking(token, target))
+        assert answer.endswith(b'{"new":1}')
+
+    async def test_the_quota_of_a_minute_is_met_exactly(self, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+        token = await both.another_token()
+        limiter = both.parts.limiter
+        monkeypatch.setattr(limiter, "limit_of", lambda group: 4)
+
+        given = await answers(both, *[asking(token)] * 6)
+
+        assert [answer[9:12] for answer in given] == [b"200"] * 4 + [b"429"] * 2
+
+    async def test_a_ban_leaves_no_byte(self, both: Both, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        await conversation(both.direct, [asking(token)] * 2)
+        monkeypatch.setattr(both.parts.bans, "is_banned", lambda block: object())
+
+        reader, writer = await asyncio.open_connection("127.0.0.1", both.direct)
+        writer.write(asking(token))
+
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+    async def test_without_its_record_a_call_is_refused(
+        self, both: Both, token: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await conversation(both.direct, [asking(token)])
+        monkeypatch.setattr(both.parts.trail, "put", lambda line, told: told(SpoolUnavailable("full")))
+
+        (answer,) = await answers(both, asking(token))
+
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"application/json" in answer
+
+    async def test_redis_forgetting_its_scripts_is_not_noticed(self, both: Both, token: str) -> None:
+        known, *_ = await answers(both, *[asking(token)] * 2)
+
+        await both.parts.link.client.script_flush()
+
+        (answer,) = await answers(both, asking(token))
+        assert in_head_order(answer) == in_head_order(known)
+
+    async def test_redis_losing_its_data_costs_a_call_to_the_provider(self, both: Both, token: str) -> None:
+        before, _ = await answers(both, *[asking(token)] * 2)
+
+        await both.parts.link.client.flushall()
+
+        (after,) = await answers(both, asking(token))
+        assert [before[9:12], after[9:12]] == [b"200", b"502"]  # nobody answers for the provider here
+        await fill(both.parts)
+
+
+class TestWhoIsNotTakenForAnother:
+    async def test_a_call_without_a_token(self, both: Both, token: str) -> None:
+        await conversation(both.direct, [asking(token)] * 2)
+
+        (answer,) = await answers(both, asking(None))
+
+        assert b"00101" in answer
+
+    @pytest.mark.parametrize("name", ["token", "%74oken"])
+    async def test_a_call_after_one_whose_token_stood_in_the_address(
+        self, both: Both, token: str, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(both.parts.pipeline, "query_token", True)
+        with_token = asking(None, f"{KEPT}&{name}={token}")
+
+        first, again, without = await answers(both, with_token, with_token, asking(None))
+
+        assert first[9:12] == again[9:12] == b"200"
+        assert b"00101" in without
+
+    async def test_another_token_with_other_rights(self, both: Both, token: str) -> None:
+        other = await both.another_token(scopes=("attestation_fiscale_dgfip",))
+        await conversation(both.direct, [asking(token)] * 2)
+
+        given = await answers(both, asking(other), asking(other), asking(token))
+
+        assert [answer[9:12] for answer in given] == [b"403", b"403", b"200"]
+
+    async def test_a_call_that_wants_no_kept_answer(self, both: Both, token: str) -> None:
+        await conversation(both.direct, [asking(token)] * 2)
+
+        (answer,) = await answers(both, asking(token, headers=[*PLAIN, "Cache-Control: no-cache"]))
+
+        assert not answer.startswith(b"HTTP/1.1 200")
+
+
+NAMES = st.sampled_from(
+    [
+        "accept",
+        "User-Agent",
+        "X-Odd",
+        "connection",
+        "Cookie",
+        "authorization",
+        "x y",
+        "",
+        "Na\x01me",
+        "Expect",
+    ]
+)
+VALUES = st.text(st.characters(max_codepoint=255), max_size=8)
+LINES = st.lists(st.tuples(NAMES, st.sampled_from([":", ": ", " :", ""]), VALUES), max_size=4)
+
+
+@given(LINES)
+def test_what_is_read_at_a_glance_is_what_the_parser_reads(lines: list[tuple[str, str, str]]) -> None:
+    text = b"".join((name + colon + value).encode("latin-1") + b"\r\n" for name, colon, value in lines)
+
+    meant, _ = what_is_meant(b"\r\n" + text + b"\r\n")
+
+    parsed = _parsed(b"GET / HTTP/1.1\r\n" + text + b"\r\n")
+    if meant:
+        glanced = [tuple(part.strip(b" \t") for part in line.split(b":", 1)) for line in meant.split(b"\r\n")[1:]]
+        assert parsed is not None
+        assert glanced == [(n, v) for n, v in parsed if n.lower() not in (b"x-odd", b"cookie")]
+
+
+def _parsed(raw: bytes) -> list[tuple[bytes, bytes]] | None:
+    """The headers that the server's parser reads, None where it refuses."""
+
+    class Headers:
+        def __init__(self) -> None:
+            self.found: list[tuple[bytes, bytes]] = []
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self.found.append((name, value.strip(b" \t")))
+
+    headers = Headers()
+    try:
+        httptools.HttpRequestParser(headers).feed_data(raw)
+    except httptools.HttpParserError:
+        return None
+    return headers.found
