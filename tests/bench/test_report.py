@@ -83,10 +83,14 @@ def test_self_times_are_those_of_the_main_thread_by_function() -> None:
         "thread (1): MainThread;run (runners.py:118);decide (gateway/pipeline.py:10) 6\n"
         "thread (1): MainThread;run (runners.py:118);decide (gateway/pipeline.py:22) 2\n"
         "thread (1): MainThread;run (runners.py:118) 2\n"
+        "thread (1): MainThread;give (gateway/protocol.py:7);uv_try_write (stream.c:9);write (libc.so.6) 9\n"
+        "thread (1): MainThread;run (runners.py:118);0x7f826b8a4193 (libc.so.6) 1\n"
         "thread (2): audit-disk;wait (threading.py:1) 90\n"
     )
 
     assert profile.self_times(stacks).splitlines() == [
-        "   80.0 %  decide (gateway/pipeline.py)",
-        "   20.0 %  run (runners.py)",
+        "   45.0 %  write (libc.so.6) of give (gateway/protocol.py)",
+        "   40.0 %  decide (gateway/pipeline.py)",
+        "   10.0 %  run (runners.py)",
+        "    5.0 %  ? (libc.so.6) of run (runners.py)",
     ]
