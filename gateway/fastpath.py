@@ -413,14 +413,13 @@ def what_is_meant(lines: bytes) -> tuple[bytes, bytes]:
         return b"", b""
     meant, request_id = [b""], b""
     for line in split[1:-2]:
-        if _PLAIN.fullmatch(line) is None:
-            return b"", b""
-        name, _, value = line.partition(b":")
-        name = name.lower()
+        name = line[: line.find(b":")].lower()
         if name in _MEANT:
-            meant.append(line)
-        elif name == _REQUEST_ID and UUID.fullmatch(value.strip(b" \t")):
-            request_id = value.strip(b" \t").lower()
+            meant.append(line)  # in whatever spelling: it must be one that the parser has read before
+        elif _PLAIN.fullmatch(line) is None:
+            return b"", b""
+        elif name == _REQUEST_ID and UUID.fullmatch(value := line.partition(b":")[2].strip(b" \t")):
+            request_id = value.lower()
     return b"\r\n".join(meant), request_id
 
 
