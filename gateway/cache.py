@@ -16,6 +16,7 @@ import structlog
 from audit.record import Outcome
 from config.clock import Clock
 from gateway.sealed import HEAD_BYTES, Broken, Seal
+from ratelimit.limiter import heed
 from ratelimit.link import Link, RedisUnavailable
 from ratelimit.scripts import Script
 
@@ -185,16 +186,14 @@ class AnswerCache:
         Asked in one write and in this order: whoever led before us kept what it brought before letting go.
         """
         lock, failed = _lock(digest), _failed(digest)
-        asked = [
-            self._link.send(lock, b"SET", lock, b"1", b"NX", b"PX", LEAD_MILLISECONDS),
-            self.look(digest),
-        ]
-        if has_waited:
-            asked.append(self._link.send(failed, b"GET", failed))
-        won, found, *failure = await asyncio.gather(*asked)
-        kept = self.read(digest, found)
-        if kept is None and failure and isinstance(failure[0], bytes):
-            kept = self._unsealed(failure[0], failed)
+        winning = self._link.send(lock, b"SET", lock, b"1", b"NX", b"PX", LEAD_MILLISECONDS)
+        looking = self.look(digest)
+        failing = self._link.send(failed, b"GET", failed) if has_waited else None
+        won = await winning
+        kept = self.read(digest, await looking)
+        failure = await failing if failing is not None else None
+        if kept is None and isinstance(failure, bytes):
+            kept = self._unsealed(failure, failed)
         return won is not None, kept
 
     async def _keep(self, digest: bytes, kept: Kept) -> None:
@@ -203,10 +202,10 @@ class AnswerCache:
         if milliseconds <= 0:
             key, milliseconds = _failed(digest), FAILURE_MILLISECONDS
         sealed = self._seal.seal(kept.pack(), key)
+        keeping = self._link.send(key, b"SET", key, sealed, b"PX", milliseconds)
+        self._link.send(lock, b"DEL", lock).add_done_callback(heed)
         try:
-            await asyncio.gather(
-                self._link.send(key, b"SET", key, sealed, b"PX", milliseconds), self._link.send(lock, b"DEL", lock)
-            )
+            await keeping
         except RedisUnavailable:
             return
         if key == _key(digest):

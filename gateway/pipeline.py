@@ -31,7 +31,7 @@ from gateway.tokens import Claims, VerifiedTokens, find_token
 from providers.base import Call, Endpoint, ProviderFailed, Upstream, serialise
 from ratelimit.address import block_of
 from ratelimit.bans import Bans
-from ratelimit.limiter import Counter, IpSeen, Limiter, Reply, TokenSeen, quota_headers, retry_after
+from ratelimit.limiter import Counter, IpSeen, Limiter, Reply, TokenSeen, heed, quota_headers, retry_after
 from ratelimit.link import AGAIN, Link, RedisUnavailable
 
 log = structlog.get_logger()
@@ -296,7 +296,7 @@ class Pipeline:
         try:
             kept = await (asyncio.shield(flight) if flight is not None else make())
         finally:
-            await self._leave(guard)
+            self._leave(guard)
         if keeps and kept.expires_at > kept.filled_at:
             turn.cache_status += b"; stored"
         return kept
@@ -337,12 +337,10 @@ class Pipeline:
             raise Refusal.of(Refused.CONFLICT)
         self._guarded.add(guard)
 
-    async def _leave(self, guard: bytes) -> None:
+    def _leave(self, guard: bytes) -> None:
+        """Sent before the answer leaves, so that it is gone when the caller asks again; nobody waits for it."""
         self._guarded.discard(guard)
-        try:
-            await asyncio.shield(self.link.send(guard, b"DEL", guard))
-        except RedisUnavailable:
-            return  # it lapses by itself
+        self.link.send(guard, b"DEL", guard).add_done_callback(heed)
 
     # Answer.
 

@@ -203,7 +203,7 @@ class Limiter:
     def retract_state(self, jti: str) -> None:
         """Forget the registry state of a token, so that it is read anew; waits for nothing."""
         name = keys.state(keys.token(jti))
-        self._link.send(name, b"DEL", name).add_done_callback(_heed)
+        self._link.send(name, b"DEL", name).add_done_callback(heed)
 
     def _look(
         self,
@@ -274,7 +274,7 @@ def window_end(now: float) -> int:
     return (int(now) // WINDOW_SECONDS + 1) * WINDOW_SECONDS
 
 
-def _heed(sent: "asyncio.Future[object]") -> None:
+def heed(sent: "asyncio.Future[object]") -> None:
     """Look at a failure that nobody waits for: Redis away holds nothing that could mislead."""
     if not sent.cancelled():
         sent.exception()
