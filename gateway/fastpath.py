@@ -123,8 +123,9 @@ class Target:
     query: bytes
     digest: bytes
     question: bytes
-    head: bytes
-    members: bytes
+    head: bytes = b""
+    members: bytes = b""
+    """Both written down at the first answer: most targets of some callers never have one here."""
 
 
 class FastPath:
@@ -220,38 +221,34 @@ class FastPath:
         endpoint = found.endpoint
         if found.kind is not Kind.DATA or endpoint is None or endpoint.cache is None or not has_trace:
             return None
-        if endpoint.document is not None or endpoint.marks or find_token((), b"", query, True):
+        if endpoint.document is not None or endpoint.marks or _may_hold_a_token(query):
             return None
         try:
             checks.recipient(parameters, found.texts if self._pipeline.distinct_recipient else checks.NOBODY)
         except Refusal:
             return None
-        path = raw_path.decode()
         digest = self._pipeline.digest(found, parameters)
-        told = {name: parameters.get(name) for name in ("context", "object", "recipient")}
-        headers = [(b"content-type", VENDOR_JSON), (b"x-response-cached", b"true"), *found.notices, *SECURITY]
-        record = _record(
-            path=path,
-            operation_id=endpoint.operation_id,
-            provider=endpoint.provider.slug,
-            api_version=endpoint.version,
-            **told,
-            **found.subject._asdict(),
-        )
-        target = Target(
-            found=found,
-            endpoint=endpoint,
-            path=path,
-            query=query,
-            digest=digest,
-            question=self.cache.packed_look(digest),
-            head=_lines(headers),
-            members=record.members(*_OF_THE_TARGET),
-        )
+        target = Target(found, endpoint, raw_path.decode(), query, digest, self.cache.packed_look(digest))
         if len(self._targets) >= MOST_TARGETS:
             self._targets.clear()
         self._targets[line] = target
         return target
+
+    @staticmethod
+    def write_down(target: Target) -> None:
+        """What answers and records say of a target."""
+        found, endpoint = target.found, target.endpoint
+        parameters, _ = parse_query(target.query)
+        headers = [(b"content-type", VENDOR_JSON), (b"x-response-cached", b"true"), *found.notices, *SECURITY]
+        record = _record(
+            path=target.path,
+            operation_id=endpoint.operation_id,
+            provider=endpoint.provider.slug,
+            api_version=endpoint.version,
+            **{name: parameters.get(name) for name in ("context", "object", "recipient")},
+            **found.subject._asdict(),
+        )
+        target.head, target.members = _lines(headers), record.members(*_OF_THE_TARGET)
 
     def _grant(self, caller: Caller, endpoint: Endpoint, at: float) -> Grant | None:
         """What the registry's word, as it is known here, opens to the caller; Redis is asked whether it still holds."""
@@ -342,6 +339,8 @@ class Exchange(Questions):
         if kept is None or kept.expires_at <= now or not _all_is_well(ip, token, self.grant.limits):
             self._go_the_long_way(ip, token, answer)
             return
+        if not self.target.members:
+            path.write_down(self.target)
         self.kept, self.now, self.count = kept, token[0] // 1000, token[1]
         took = now - self.at
         path.metrics.count(self.target.endpoint, kept.status, True, took)
@@ -421,6 +420,11 @@ def what_is_meant(lines: bytes) -> tuple[bytes, bytes]:
         elif name == _REQUEST_ID and UUID.fullmatch(value := line.partition(b":")[2].strip(b" \t")):
             request_id = value.lower()
     return b"\r\n".join(meant), request_id
+
+
+def _may_hold_a_token(query: bytes) -> bool:
+    """Under its name, or under one that is written otherwise."""
+    return b"token" in query or (b"%" in query and bool(find_token((), b"", query, True)))
 
 
 def _mark(hasher: Any, lines: bytes) -> bytes:
