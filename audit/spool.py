@@ -26,6 +26,9 @@ Durability = Literal["disk", "kernel"]
 
 _MOST_GATHERED = 20_000
 """Lines that may wait for the disk; past it the spool refuses, as a disk this late is as good as absent."""
+_PAUSE_SECONDS = 0.001
+"""Between two synchronisations when callers come faster than they end: each costs the processor as much as several
+answers, whatever the size of its group. A caller who is alone never waits for it."""
 _SYNC_SECONDS = 1.0
 """Longest time a record of durability `kernel` is the kernel's alone."""
 _PROBE_SECONDS = 1.0
@@ -178,7 +181,6 @@ class Spool:
 
     def _synced(self, error: OSError | None) -> None:
         waiting, self._in_flight = self._in_flight, []
-        self._busy = False
         if error is None:
             self._accept(waiting)
         else:
@@ -187,6 +189,14 @@ class Spool:
             # unknown, whatever a second try says.
             self._segment.broken = True
             self._refuse(waiting, error)
+        if self._lines and not self._closing:
+            self._loop.call_later(_PAUSE_SECONDS, self._go_on)
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """To the next group, if there is one by now."""
+        self._busy = False
         if self._lines:
             self._write()
 

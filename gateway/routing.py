@@ -115,7 +115,10 @@ class Router:
         node.versions[version] = endpoint
 
     def _walk(self, raw_path: bytes) -> Found:
-        segments = [unquote_to_bytes(part).decode(errors="replace") for part in raw_path.split(b"/")[1:]]
+        if b"%" in raw_path:
+            segments = [unquote_to_bytes(part).decode(errors="replace") for part in raw_path.split(b"/")[1:]]
+        else:
+            segments = raw_path.decode(errors="replace").split("/")[1:]
         if segments in (["privileges"], ["v2", "privileges"]):
             return PRIVILEGES
         version = segments[0] if segments else ""
