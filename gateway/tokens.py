@@ -201,7 +201,7 @@ class VerifiedTokens:
     of ours and the rest are kept apart, so that a flood of forgeries drives no honest token out.
     """
 
-    def __init__(self, keys: Keys, *, capacity: int = 100_000, refused_capacity: int = 10_000) -> None:
+    def __init__(self, keys: Keys, *, capacity: int = 131_072, refused_capacity: int = 10_000) -> None:
         """Remember so many of each."""
         self._keys = keys
         self._capacity = capacity

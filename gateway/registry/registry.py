@@ -71,7 +71,7 @@ class Registry:
         clock: Clock,
         *,
         retract: Callable[[str], None] = lambda jti: None,
-        capacity: int = 100_000,
+        capacity: int = 131_072,
     ) -> None:
         """`pool` gives the database, or None while it has not been reached; `retract` makes Redis forget a token."""
         self._pool = pool
