@@ -102,7 +102,10 @@ class AnswerCache:
 
     def held(self, digest: bytes) -> Held | None:
         """What this worker holds, to be confirmed by Redis: its question brings 1 where it is still stored."""
-        return self._opened.get(digest)
+        held = self._opened.get(digest)
+        if held is not None:
+            self._opened.move_to_end(digest)
+        return held
 
     @staticmethod
     def packed_look(digest: bytes) -> bytes:

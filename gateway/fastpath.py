@@ -351,6 +351,13 @@ class Exchange(Questions):
 
     def recorded(self, error: SpoolUnavailable | None) -> None:
         """Give the answer."""
+        try:
+            self._give(error)
+        except Exception:
+            log.exception("fast_path_defect", request_id=self.request_id)
+            self.connection.break_off()
+
+    def _give(self, error: SpoolUnavailable | None) -> None:
         if error is not None:
             refusal = Refusal.of(Refused.UNAVAILABLE)
             headers = [(b"content-type", JSON), (b"x-request-id", self.request_id.encode())]
