@@ -196,7 +196,8 @@ class FastPath:
             return
         lines = data[data.find(b"\r\n") :]
         meant, request_id = what_is_meant(lines)
-        if not meant:
+        mark = _mark(hasher, meant)
+        if not meant or mark in self._callers:
             return
         try:
             checks.well_formed(asked)
@@ -208,7 +209,7 @@ class FastPath:
         caller = Caller(asked.address, block, asked.claims, *told, question)
         if len(self._callers) >= MOST_CALLERS:
             self._callers.clear()
-        self._callers[_mark(hasher, meant)] = caller
+        self._callers[mark] = caller
         if not request_id:
             self._callers[_mark(hasher, lines)] = caller
 
@@ -309,10 +310,7 @@ class Exchange(Questions):
         held: Held | None,
         at: float,
     ) -> None:
-        self.tick = 0
-        self._number = _QUESTIONS
-        self._replies = []
-        self._is_heard = False
+        super().__init__(_QUESTIONS)
         self.path = path
         self.connection = connection
         self.caller = caller

@@ -16,8 +16,8 @@ from ratelimit import keys
 from ratelimit.address import block_of
 from ratelimit.ban import Ban
 from ratelimit.link import Link, RedisUnavailable
+from ratelimit.resp import Word
 from ratelimit.table import BanTable, Pool, TableUnavailable
-from ratelimit.wire import Word
 
 __all__ = ["Ban", "Bans", "block_of"]
 

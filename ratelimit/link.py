@@ -15,6 +15,7 @@ import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
+from ratelimit.resp import Word
 from ratelimit.scripts import Script
 from ratelimit.topology import Discovery, Topology
 from ratelimit.url import Address, Target
@@ -27,7 +28,6 @@ from ratelimit.wire import (
     Connection,
     Questions,
     RedisUnavailable,
-    Word,
 )
 
 __all__ = ["AGAIN", "UNHEARD", "CommandRefused", "Link", "Questions", "RedisUnavailable", "Tally"]

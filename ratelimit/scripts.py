@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
-import hiredis
+from ratelimit.resp import Word, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,13 @@ class Script:
     text: bytes = field(repr=False)
     sha: bytes
 
-    def command(self, keys: Sequence[bytes], args: Sequence[bytes | int]) -> tuple[bytes | int, ...]:
+    def command(self, keys: Sequence[bytes], args: Sequence[bytes | int]) -> tuple[Word, ...]:
         """What runs it, once Redis knows it."""
         return (b"EVALSHA", self.sha, len(keys), *keys, *args)
 
     def packed(self, keys: Sequence[bytes], args: Sequence[bytes | int]) -> bytes:
         """The same as it goes over the wire, for a question that is asked again and again."""
-        packed: bytes = hiredis.pack_command(self.command(keys, args))  # type: ignore[arg-type]  # its stub: one word
-        return packed
+        return pack(self.command(keys, args))
 
     @classmethod
     def read(cls, name: str) -> "Script":

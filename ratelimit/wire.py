@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import hiredis
 
+from ratelimit.resp import Word, pack
 from ratelimit.scripts import Script
 
 MOST_IN_FLIGHT = 10_000
@@ -14,8 +15,6 @@ MOST_IN_FLIGHT = 10_000
 
 TICKS_TO_ANSWER = 5
 """A call made between two ticks of timeout/4 has waited for the timeout, and at most 1.25 of it, at the fifth."""
-
-Word = bytes | str | int
 
 _NOTHING: Final = object()
 
@@ -127,7 +126,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(hiredis.pack_command(call.command))  # type: ignore[arg-type]  # its stub says: one word
+        self._unsent.append(pack(call.command))
         self._waiting.append(call)
 
     def push_together(self, questions: Questions, packed: bytes) -> bool:

@@ -1,0 +1,10 @@
+"""What goes over the wire to Redis: words, and the bytes they become."""
+
+from collections.abc import Callable
+
+import hiredis
+
+Word = bytes | str | int
+
+pack: Callable[[tuple[Word, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub says: one word
+"""The bytes of a command."""
