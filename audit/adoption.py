@@ -19,7 +19,6 @@ log = structlog.get_logger(__name__)
 
 LOCK = ".lock"
 _OWNED = re.compile(r"(?P<owner>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-\d+(?:\.jsonl|\.jsonl\.open)|\.lock)")
-_BLOCK = 64 * 1024
 
 
 class OwnerLock:
@@ -104,37 +103,31 @@ def _take_over_from(directory: Path, owner: str) -> Estate | None:
 def mend(directory: Path, name: str) -> tuple[Segment | None, bool]:
     """A dead worker's file, closed, ending with a whole line; and whether a torn one was cut off.
 
-    The torn line was never acknowledged where durability is `disk`; it is kept beside all the same, for whoever looks
-    into the accident.
+    What is torn was never acknowledged where durability is `disk`; it is kept beside all the same, for whoever looks
+    into the accident. Zeros that awaited lines are no loss.
     """
-    path = directory / (name + CLOSED)
+    path, was_open = directory / (name + CLOSED), False
     with suppress(FileNotFoundError):
         (directory / (name + OPEN)).rename(path)
+        was_open = True
     with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        whole = _end_of_last_line(file.fileno(), end)
-        torn = os.pread(file.fileno(), end - whole, whole)
+        content = file.read()
+        # In a file that was closed all lines were durable: one with a zero byte is damaged, those after it count.
+        end = content.find(b"\0") if was_open else -1
+        whole = content.rfind(b"\n", 0, end if end >= 0 else len(content)) + 1
+        torn = content[whole:].strip(b"\0")
         if torn:
             write_durably(directory / (name + TORN), torn)
+            log.warning("audit_line_torn", segment=name, offset=whole, length=len(torn))
+        if whole < len(content):
             file.truncate(whole)
             os.fsync(file.fileno())
-            log.warning("audit_line_torn", segment=name, offset=whole, length=len(torn))
     if whole == 0:
         path.unlink()
     sync_directory(directory)
     if whole == 0:
         return None, bool(torn)
     return Segment(directory, name, size=whole, shipped=_shipped(directory, name, whole)), bool(torn)
-
-
-def _end_of_last_line(descriptor: int, end: int) -> int:
-    while end > 0:
-        start = max(0, end - _BLOCK)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
 
 
 def _shipped(directory: Path, name: str, size: int) -> int:

@@ -1,4 +1,4 @@
-"""The disk's own thread: what may wait for the disk is done there, so that the event loop never does."""
+"""Threads of the disk's own: what may wait for the disk is done there, so that the event loop never does."""
 
 import asyncio
 import threading
@@ -16,11 +16,11 @@ class DiskThread:
     records.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
         """Start the thread; `loop` is told of what is done."""
         self._loop = loop
         self._queue: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="audit-disk", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, work: Work, done: Done) -> None:

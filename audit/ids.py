@@ -2,35 +2,66 @@
 
 import os
 
-_DRAWN = 256
-_RANDOM_HEX = 18
+_AT_ONCE = 256
 _MOST_MILLISECONDS = 2**48 - 1
+_VARIANTS = bytes.maketrans(b"0123456789abcdef", b"89ab" * 4)
+_TAIL = b"-7xxx-vxxx-xxxxxxxxxxxx"
+
+UUID4 = b"xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx"
+"""The shape of a random UUID."""
+
+
+class Drawn:
+    """Random texts of one shape, drawn from the kernel a few hundred at a time. A fork would repeat those.
+
+    In a shape, `x` stands for a random hexadecimal digit and `v` for one that tells the variant of a UUID.
+    """
+
+    __slots__ = ("_ready", "_shape")
+
+    def __init__(self, shape: bytes) -> None:
+        """Draw nothing yet."""
+        self._shape = shape
+        self._ready: list[bytes] = []
+
+    def __call__(self) -> bytes:
+        """A new text."""
+        if not self._ready:
+            self._ready = _drawn(self._shape)
+        return self._ready.pop()
+
+
+def _drawn(shape: bytes) -> list[bytes]:
+    """Written by columns: a slice for each digit of the shape, whatever the number of texts."""
+    width = len(shape) + 1
+    texts = bytearray((shape + b"\n") * _AT_ONCE)
+    columns = [column for column, letter in enumerate(shape) if letter in b"xv"]
+    digits = os.urandom((len(columns) * _AT_ONCE + 1) // 2).hex().encode()
+    for place, column in enumerate(columns):
+        random = digits[place * _AT_ONCE : (place + 1) * _AT_ONCE]
+        texts[column::width] = random if shape[column] == ord("x") else random.translate(_VARIANTS)
+    return bytes(texts).split()
 
 
 class Ids:
-    """Makes identifiers; one for each process, since a fork would repeat its random part."""
+    """Makes identifiers."""
 
-    __slots__ = ("_head", "_milliseconds", "_tails")
+    __slots__ = ("_head", "_milliseconds", "_tail")
 
     def __init__(self) -> None:
-        """Draw nothing yet: the random part is drawn from the kernel a few hundred identifiers at a time."""
-        self._tails: list[str] = []
+        """Draw nothing yet."""
+        self._tail = Drawn(_TAIL)
         self._milliseconds = -1
-        self._head = ""
+        self._head = b""
 
     def __call__(self, at: float) -> str:
         """A new identifier for a record of that moment."""
-        if not self._tails:
-            self._tails = _tails()
-        milliseconds = int(at * 1000) & _MOST_MILLISECONDS
+        return self.written(int(at * 1000)).decode()
+
+    def written(self, milliseconds: int) -> bytes:
+        """The same, of a moment in milliseconds since the epoch."""
         if milliseconds != self._milliseconds:
             self._milliseconds = milliseconds
-            time = f"{milliseconds:012x}"
-            self._head = f"{time[:8]}-{time[8:]}"
-        return self._head + self._tails.pop()
-
-
-def _tails() -> list[str]:
-    drawn = os.urandom(_DRAWN * _RANDOM_HEX // 2).hex()
-    texts = (drawn[start : start + _RANDOM_HEX] for start in range(0, len(drawn), _RANDOM_HEX))
-    return [f"-7{text[:3]}-8{text[3:6]}-{text[6:]}" for text in texts]
+            time = b"%012x" % (milliseconds & _MOST_MILLISECONDS)
+            self._head = time[:8] + b"-" + time[8:]
+        return self._head + self._tail()

@@ -11,6 +11,8 @@ from typing import Any, Literal, Self
 
 import orjson
 
+from audit.ids import Ids
+
 Outcome = Literal["granted", "refused", "failed", "banned"]
 """Answered with data, refused by the gateway, failed by a provider or a defect, or cut off without a byte."""
 
@@ -112,9 +114,9 @@ class Record:
         }
 
     def members(self, *names: str) -> bytes:
-        """Those members as they stand in its line, to be joined with others by `joined`."""
+        """Those members as they stand in its line, each after a comma, to be put together with others by `Lines`."""
         shape = orjson.loads(self.to_line())
-        return orjson.dumps({name: shape[name] for name in names})[1:-1]
+        return b"," + orjson.dumps({name: shape[name] for name in names})[1:-1]
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
@@ -126,13 +128,28 @@ class Record:
         return cls(**shape)
 
 
-def joined(identifier: str, at: float, request_id: str, duration_ms: int, *members: bytes) -> bytes:
-    """The line of a record most of whose members are already written, and without `extra`.
+class Lines:
+    """Writes lines of records most of whose members are already written."""
 
-    Between them `members` hold all the others, each once.
-    """
-    head = f'{{"id":"{identifier}","at":{at:.3f},"request_id":"{request_id}","duration_ms":{duration_ms},"extra":{{}},'
-    return b"%b%b}\n" % (head.encode(), b",".join(members))
+    __slots__ = ("_ids", "_milliseconds", "_moment")
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._ids = Ids()
+        self._milliseconds = -1
+        self._moment = b""
+
+    def __call__(self, at: float, request_id: bytes, duration_ms: int, *members: bytes) -> bytes:
+        """A line with a new identifier, the moment to the millisecond, and without `extra`.
+
+        Between them `members` (`Record.members`) hold all the others, each once.
+        """
+        milliseconds = int(at * 1000)
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            self._moment = b'","at":%d.%03d,"request_id":"' % divmod(milliseconds, 1000)
+        opening = (b'{"id":"', self._ids.written(milliseconds), self._moment, request_id)
+        return b"".join((*opening, b'","duration_ms":%d,"extra":{}' % duration_ms, *members, b"}\n"))
 
 
 def _cleaned(shape: dict[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from config.clock import Clock
 log = structlog.get_logger(__name__)
 
 _BATCH_BYTES = 512 * 1024
-"""Smaller batches cost the worker more a record (five times at 32 KiB), larger ones hold its loop up for longer."""
+"""Smaller batches cost the worker more a record, and PostgreSQL a transaction each."""
 _LONGEST_PAUSE_SECONDS = 5.0
 _ADOPT_EVERY_SECONDS = 30.0
 _SEGMENT_SECONDS = 60.0
@@ -99,16 +99,19 @@ class Shipper:
         self._spool.rotate(_SEGMENT_SECONDS)
 
     async def _ship_segment(self, segment: Segment) -> None:
-        while segment.backlog:
+        """What it holds now: what comes meanwhile is left to the next turn, so that no batch is made of a few lines."""
+        start, end = segment.shipped, segment.size
+        while segment.shipped < end:
             lines = await asyncio.to_thread(segment.read, _BATCH_BYTES)
             if self._oldest_at is None:
                 self._oldest_at = _moment(lines)
             await self._insert(segment, lines, segment.shipped)
             segment.shipped += len(lines)
             self._oldest_at = None
-            await asyncio.to_thread(_remember, segment)
-        if segment.finished:
+        if segment.finished and not segment.backlog:
             await self._spool.discard(segment)
+        elif segment.shipped > start:
+            await asyncio.to_thread(_remember, segment)
 
     async def _insert(self, segment: Segment, lines: bytes, offset: int) -> None:
         """Insert; where a line is refused for what it is, halve until it stands alone, and put it aside."""

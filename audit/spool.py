@@ -1,8 +1,9 @@
 """The spool: records on local disk, in segments, until PostgreSQL has them.
 
 All the lines that one turn of the event loop appends are written with one call. With durability `disk` the group then
-waits for one synchronisation, done in the disk's thread, while the next group gathers; with `kernel` it counts at
-once, and the disk follows within a second. Each line gets its place in the worker's stream, so that a gap can be
+waits for one synchronisation, done in a thread that does nothing else, while the next group gathers; with `kernel` it
+counts at once, and the disk follows within a second. Segments are made, closed and removed in a second thread: any of
+these takes the disk as long as ten groups. Each line gets its place in the worker's stream, so that a gap can be
 proven later.
 """
 
@@ -26,9 +27,11 @@ Durability = Literal["disk", "kernel"]
 
 _MOST_GATHERED = 20_000
 """Lines that may wait for the disk; past it the spool refuses, as a disk this late is as good as absent."""
-_PAUSE_SECONDS = 0.001
+_PAUSE_SECONDS = 0.002
 """Between two synchronisations when callers come faster than they end: each costs the processor as much as several
 answers, whatever the size of its group. A caller who is alone never waits for it."""
+_ENOUGH = 16
+"""Lines that end the pause: a group this large is worth its synchronisation."""
 _SYNC_SECONDS = 1.0
 """Longest time a record of durability `kernel` is the kernel's alone."""
 _PROBE_SECONDS = 1.0
@@ -60,6 +63,8 @@ class Spool:
         self._in_flight: list[Told] = []
         self._busy = False
         """Whether a group waits for the disk; what comes meanwhile gathers."""
+        self._pause: asyncio.TimerHandle | None = None
+        """Of a pause between two groups."""
         self._closing = False
         self._sync_planned: asyncio.TimerHandle | None = None
         self._number = 0
@@ -75,7 +80,8 @@ class Spool:
     async def open(self) -> None:
         """Take a place in the directory; raises SpoolUnavailable where the disk refuses."""
         self._loop = asyncio.get_running_loop()
-        self._disk = DiskThread(self._loop)
+        self._groups = DiskThread(self._loop, "audit-groups")
+        self._disk = DiskThread(self._loop, "audit-disk")
         try:
             await self._disk.do(self._take_place)
         except OSError as error:
@@ -101,6 +107,9 @@ class Spool:
             self._loop.call_soon(self._write)
         self._lines.append(line)
         self._waiting.append(told)
+        if self._pause is not None and len(self._lines) >= _ENOUGH:
+            self._pause.cancel()
+            self._go_on()
 
     async def drain(self) -> None:
         """Wait until every line appended so far is durable or refused."""
@@ -156,6 +165,7 @@ class Spool:
 
     async def close(self) -> None:
         """Let go of everything; what is not shipped goes to whoever adopts it. Call `finish` first."""
+        await self._groups.close()
         await self._disk.close()
         for owner, lock in self._locks.items():
             lock.release(remove=not any(name.startswith(owner) for name in self._segments))
@@ -177,7 +187,7 @@ class Spool:
             return
         self._busy = True
         self._in_flight = waiting
-        self._disk.submit(self._segment.sync, self._synced)
+        self._groups.submit(self._segment.sync_ahead, self._synced)
 
     def _synced(self, error: OSError | None) -> None:
         waiting, self._in_flight = self._in_flight, []
@@ -189,14 +199,14 @@ class Spool:
             # unknown, whatever a second try says.
             self._segment.broken = True
             self._refuse(waiting, error)
-        if self._lines and not self._closing:
-            self._loop.call_later(_PAUSE_SECONDS, self._go_on)
+        if 0 < len(self._lines) < _ENOUGH and not self._closing:
+            self._pause = self._loop.call_later(_PAUSE_SECONDS, self._go_on)
         else:
             self._go_on()
 
     def _go_on(self) -> None:
         """To the next group, if there is one by now."""
-        self._busy = False
+        self._busy, self._pause = False, None
         if self._lines:
             self._write()
 

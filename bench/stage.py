@@ -56,7 +56,7 @@ class Stage:
             dir=directory,
             redis=stack.enter_context(servers.redis()),
             upstream=stack.enter_context(servers.upstream(directory / "upstream")),
-            database_url=stack.enter_context(servers.database(directory / "postgresql")) if needs_database else "",
+            database_url=stack.enter_context(servers.database(directory / "postgresql", say)) if needs_database else "",
             keys=work.Keys.fresh(),
         )
 

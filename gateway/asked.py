@@ -1,6 +1,5 @@
 """What is asked and what is answered: the two values between which the pipeline stands, free of any framework."""
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -61,32 +60,6 @@ class Answer:
 
 
 SILENCE = Answer(0, [], b"")
-
-
-class RequestIds:
-    """Makes random UUID (version 4) texts, a few hundred at a time."""
-
-    __slots__ = ("_made",)
-
-    _AT_ONCE = 256
-
-    def __init__(self) -> None:
-        """Make none yet."""
-        self._made: list[str] = []
-
-    def __call__(self) -> str:
-        """A new one."""
-        if not self._made:
-            drawn = os.urandom(16 * self._AT_ONCE).hex()
-            self._made = [_uuid(drawn[start : start + 32]) for start in range(0, len(drawn), 32)]
-        return self._made.pop()
-
-
-def _uuid(r: str) -> str:
-    return f"{r[:8]}-{r[8:12]}-4{r[12:15]}-{_VARIANT[r[15]]}{r[16:19]}-{r[19:31]}"
-
-
-_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 class Query(NamedTuple):

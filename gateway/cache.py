@@ -5,11 +5,12 @@ this is still what is stored: neither transported nor deciphered again.
 """
 
 import asyncio
-import hashlib
 import struct
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import structlog
 
@@ -17,20 +18,49 @@ from audit.record import Outcome
 from config.clock import Clock
 from gateway.sealed import HEAD_BYTES, Broken, Seal
 from ratelimit.limiter import heed
-from ratelimit.link import Link, RedisUnavailable
+from ratelimit.link import UNHEARD, Link, RedisUnavailable
+from ratelimit.resp import bulk
 from ratelimit.scripts import Script
 
 log = structlog.get_logger()
 
-_LOOK = b"""
-local head = redis.call('GETRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1)
-if head == '' then return false end
-if head == ARGV[1] then return 1 end
-return redis.call('GET', KEYS[1])
+_STORED = b"""
+local function stored(key, head, bytes)
+  local found = redis.call('GETRANGE', key, 0, tonumber(bytes) - 1)
+  if found == '' then return false end
+  if found == head then return 1 end
+  return redis.call('GET', key)
+end
 """
-LOOK = Script("look_at_answer", _LOOK, hashlib.sha1(_LOOK, usedforsecurity=False).hexdigest().encode())
-"""The stored answer, or 1 where it is the one the worker holds, or nothing."""
+LOOK = Script.of(
+    "look_at_answers",
+    _STORED
+    + b"""
+local found = {}
+for i, key in ipairs(KEYS) do found[i] = stored(key, ARGV[i + 1], ARGV[1]) end
+return found
+""",
+)
+"""For each answer what is stored, or 1 where it is the one the worker holds, or nothing."""
+SEEK = Script.of(
+    "seek_answer",
+    _STORED
+    + b"""
+local led = redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[3])
+return {led and 1 or 0, stored(KEYS[1], ARGV[1], ARGV[2]), redis.call('GET', KEYS[3])}
+""",
+)
+"""The lead, if nobody has it → [1 if won, what LOOK says of it, the failure that was shared if there is one]."""
+KEEP = Script.of(
+    "keep_answer",
+    b"""
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return redis.call('DEL', KEYS[2])
+""",
+)
+"""Stores, then lets go of the lead."""
 
+_LENGTH, _UNKNOWN = bulk(b"%d" % HEAD_BYTES), bulk(b"")
 _HEAD = struct.Struct("!HddH")
 LEAD_MILLISECONDS = 15_000
 """Life of a lead: longer than the longest provider call, so that it lapses only with its holder."""
@@ -71,11 +101,30 @@ class Kept:
 
 @dataclass(slots=True)
 class Held:
-    """An answer that a worker has opened. `head` begins what is sealed; `question` asks whether it is still stored."""
+    """An answer that a worker has opened. `head` begins what is sealed, `told` is the same for `packed_look`."""
 
     head: bytes
-    question: bytes
+    told: bytes
     kept: Kept
+
+
+class Look:
+    """An answer that is asked for with others (`AnswerCache.packed_look`), and what came of it."""
+
+    __slots__ = ("digest", "held", "kept", "name", "reply")
+
+    def __init__(self, digest: bytes, name: bytes, held: Held | None) -> None:
+        """`name` is the one of `packed_name`; `held` what this worker holds."""
+        self.digest = digest
+        self.name = name
+        self.held = held
+        self.reply: object = UNHEARD
+        self.kept: Kept | None = None
+
+
+def packed_name(digest: bytes) -> bytes:
+    """Under which an answer is stored, as it goes over the wire."""
+    return bulk(_key(digest))
 
 
 Make = Callable[[], Awaitable[Kept]]
@@ -92,28 +141,39 @@ class AnswerCache:
         self._clock = clock
         self._room = local_bytes
         self._opened: OrderedDict[bytes, Held] = OrderedDict()
-        self._flights: dict[bytes, asyncio.Task[Kept]] = {}
+        self._flights: dict[bytes, asyncio.Future[Kept]] = {}
         self.corrupt = 0
 
     def look(self, digest: bytes) -> "asyncio.Future[object]":
         """Ask Redis, in the write that carries this turn's other questions."""
         held = self._opened.get(digest)
-        return self._link.call(LOOK, (_key(digest),), (held.head if held else b"", HEAD_BYTES))
+        return self._link.call(LOOK, (_key(digest),), (HEAD_BYTES, held.head if held else b""))
 
     def held(self, digest: bytes) -> Held | None:
-        """What this worker holds, to be confirmed by Redis: its question brings 1 where it is still stored."""
+        """What this worker holds, to be confirmed by Redis."""
         held = self._opened.get(digest)
         if held is not None:
             self._opened.move_to_end(digest)
         return held
 
     @staticmethod
-    def packed_look(digest: bytes) -> bytes:
-        """The question of `look` for an answer that is not held, as it goes over the wire."""
-        return LOOK.packed((_key(digest),), (b"", HEAD_BYTES))
+    def packed_look(looks: "Iterable[Look]") -> bytes:
+        """The question of `look` for several answers at once, as it goes over the wire; its reply is a list."""
+        names, heads = [], [_LENGTH]
+        for look in looks:
+            names.append(look.name)
+            heads.append(_UNKNOWN if look.held is None else look.held.told)
+        return LOOK.gathered(names, heads)
+
+    def see(self, look: "Look", reply: object) -> None:
+        """Take in what the reply says of one of them."""
+        look.reply = reply
+        look.kept = look.held.kept if reply == 1 and look.held is not None else self.read(look.digest, reply)
 
     def read(self, digest: bytes, reply: object) -> Kept | None:
-        """What the reply to `look` means. A corrupt or lapsed entry is a miss."""
+        """What the reply to `look` means, be it in its list of one. A corrupt or lapsed entry is a miss."""
+        if reply.__class__ is list:
+            (reply,) = cast("list[object]", reply)
         if reply == 1:
             held = self._opened.get(digest)
             if held is None:
@@ -130,28 +190,36 @@ class AnswerCache:
         return kept if kept.expires_at > self._clock() else None
 
     async def fill(self, digest: bytes, make: Make) -> Kept:
-        """The answer that `make` gives, asked once for all who want it now, in whatever worker they are."""
-        flight = self.start(digest, make)
-        return await asyncio.shield(flight)
+        """The answer that `make` gives, asked once for all who want it now, in whatever worker they are.
 
-    def start(self, digest: bytes, make: Make) -> asyncio.Task[Kept]:
-        """The flight towards an answer: this worker's if there is one, else a new one, which may follow another's."""
-        flight = self._flights.get(digest)
-        if flight is None:
-            flight = asyncio.get_running_loop().create_task(self._fly(digest, make))
-            self._flights[digest] = flight
-            flight.add_done_callback(lambda done: self._land(digest, done))
-        return flight
+        The first who asks makes it; should that one be cancelled, the next does.
+        """
+        while (flight := self._flights.get(digest)) is not None:
+            try:
+                return await asyncio.shield(flight)
+            except asyncio.CancelledError:
+                if not flight.cancelled() or _is_cancelled():
+                    raise
+        flight = self._flights[digest] = asyncio.get_running_loop().create_future()
+        try:
+            kept = await self._fly(digest, make)
+        except Exception as error:
+            flight.set_exception(error)
+            flight.exception()  # seen: whoever waits is told, and maybe nobody does
+            raise
+        except BaseException:
+            flight.cancel()
+            raise
+        else:
+            flight.set_result(kept)
+            return kept
+        finally:
+            del self._flights[digest]
 
     async def close(self) -> None:
         """Wait for the flights under way."""
         if self._flights:
             await asyncio.wait(list(self._flights.values()), timeout=PATIENCE_SECONDS)
-
-    def _land(self, digest: bytes, flight: asyncio.Task[Kept]) -> None:
-        del self._flights[digest]
-        if not flight.cancelled():
-            flight.exception()  # seen: whoever waited is told, and maybe nobody did
 
     async def _fly(self, digest: bytes, make: Make) -> Kept:
         try:
@@ -169,7 +237,7 @@ class AnswerCache:
         except BaseException:
             await self._let_go(digest)
             raise
-        await self._keep(digest, kept)
+        self._keep(digest, kept)
         return kept
 
     async def _follow(self, digest: bytes) -> tuple[bool, Kept | None]:
@@ -186,33 +254,35 @@ class AnswerCache:
     async def _seek(self, digest: bytes, *, has_waited: bool = False) -> tuple[bool, Kept | None]:
         """Whether we lead from now on, and the answer if it is there, or its failure for those who waited for it.
 
-        Asked in one write and in this order: whoever led before us kept what it brought before letting go.
+        Asked as one and in this order: whoever led before us kept what it brought in the act of letting go.
         """
-        lock, failed = _lock(digest), _failed(digest)
-        winning = self._link.send(lock, b"SET", lock, b"1", b"NX", b"PX", LEAD_MILLISECONDS)
-        looking = self.look(digest)
-        failing = self._link.send(failed, b"GET", failed) if has_waited else None
-        won = await winning
-        kept = self.read(digest, await looking)
-        failure = await failing if failing is not None else None
-        if kept is None and isinstance(failure, bytes):
-            kept = self._unsealed(failure, failed)
-        return won is not None, kept
+        held = self._opened.get(digest)
+        names = (_key(digest), _lock(digest), _failed(digest))
+        told = (held.head if held else b"", HEAD_BYTES, LEAD_MILLISECONDS)
+        won, stored, failure = cast("list[object]", await self._link.call(SEEK, names, told))
+        kept = self.read(digest, stored)
+        if kept is None and has_waited and isinstance(failure, bytes):
+            kept = self._unsealed(failure, names[2])
+        return won == 1, kept
 
-    async def _keep(self, digest: bytes, kept: Kept) -> None:
+    def _keep(self, digest: bytes, kept: Kept) -> None:
+        """Store, and let go of the lead; whoever has the answer need not wait for it."""
         key, lock = _key(digest), _lock(digest)
         milliseconds = int((kept.expires_at - kept.filled_at) * 1000)
         if milliseconds <= 0:
             key, milliseconds = _failed(digest), FAILURE_MILLISECONDS
         sealed = self._seal.seal(kept.pack(), key)
-        keeping = self._link.send(key, b"SET", key, sealed, b"PX", milliseconds)
-        self._link.send(lock, b"DEL", lock).add_done_callback(heed)
-        try:
-            await keeping
-        except RedisUnavailable:
-            return
+        self._link.call(KEEP, (key, lock), (sealed, milliseconds)).add_done_callback(partial(self._stored, lock))
         if key == _key(digest):
             self._hold(digest, sealed[:HEAD_BYTES], kept)
+
+    def _stored(self, lock: bytes, storing: "asyncio.Future[object]") -> None:
+        error = None if storing.cancelled() else storing.exception()
+        if error is not None:
+            if not isinstance(error, RedisUnavailable):
+                log.error("answer_not_kept", reason=str(error))
+            # A full Redis refuses to store, but not to forget.
+            self._link.send(lock, b"DEL", lock).add_done_callback(heed)
 
     async def _let_go(self, digest: bytes) -> None:
         lock = _lock(digest)
@@ -239,11 +309,16 @@ class AnswerCache:
         former = self._opened.pop(digest, None)
         if former is not None:
             self._room += len(former.kept.body)
-        self._opened[digest] = Held(head, LOOK.packed((_key(digest),), (head, HEAD_BYTES)), kept)
+        self._opened[digest] = Held(head, bulk(head), kept)
         self._room -= len(kept.body)
         while self._room < 0 and self._opened:
             _, dropped = self._opened.popitem(last=False)
             self._room += len(dropped.kept.body)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _key(digest: bytes) -> bytes:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from audit.ids import UUID4, Drawn
 from config.clock import Clock
-from gateway.asked import SILENCE, Answer, Asked, Headers, RequestIds
+from gateway.asked import SILENCE, Answer, Asked, Headers
 from gateway.pipeline import Heard, Pipeline
 from gateway.tokens import AMBIGUOUS
 from gateway.visits import Visits
@@ -53,7 +54,7 @@ class Door:
         self._pages = pages
         self._trusted = trusted
         self._clock = clock
-        self._request_ids = RequestIds()
+        self._request_ids = Drawn(UUID4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -152,7 +153,7 @@ class Door:
             elif name == b"x-request-id" and UUID.fullmatch(value):
                 asked.request_id = value.decode().lower()
         if not asked.request_id:
-            asked.request_id = self._request_ids()
+            asked.request_id = self._request_ids().decode()
         if self._trusted:
             asked.address = client_address(asked.address, forwarded, self._trusted)
         return asked

@@ -2,12 +2,13 @@
 
 Clients repeat themselves. What their requests say is worked out once and kept in two values: a `Caller` (the header
 lines: who asks, with which token) and a `Target` (the request line: what is asked). A call is the meeting of the two,
-allowed by a `Grant`. Whatever may have changed meanwhile is asked of Redis each time, in one write: ban and requests of
-the address, version and counters of the token, the kept answer.
+allowed by a `Grant`. Whatever may have changed meanwhile is asked of Redis each time: ban and requests of the address,
+version and counters of the token, the kept answer. The calls that come in one turn of the event loop make a `Round`:
+what several of them ask is asked once, for all.
 
 Here only the ordinary happens: all is well, and the answer is kept. Anything else goes the long way,
 `gateway.pipeline`, with what Redis said, so that nothing is counted twice; it decides, this file never refuses.
-Nothing waits here: an `Exchange` is told when the replies have come, then when its record is durable.
+Nothing waits here: a round is told when the replies have come, then each `Exchange` when its record is durable.
 """
 
 import hashlib
@@ -19,30 +20,31 @@ from typing import Any, Protocol
 
 import structlog
 
-from audit.record import Record, joined
+from audit.ids import UUID4, Drawn
+from audit.record import Lines, Record
 from audit.spool import SpoolUnavailable
 from gateway import checks
-from gateway.asked import Answer, Asked, RequestIds, parse_query
-from gateway.cache import Held, Kept
+from gateway.asked import Answer, Asked, parse_query
+from gateway.cache import AnswerCache, Kept, Look, packed_name
 from gateway.door import SECURITY, UUID
 from gateway.errors import JSON, VENDOR_JSON, Refusal, Refused
-from gateway.pipeline import Heard, Pipeline
+from gateway.pipeline import NOT_CACHED, Heard, Pipeline
+from gateway.recent import Recent
 from gateway.registry.state import TokenState
 from gateway.routing import Found, Kind
 from gateway.tokens import Claims, find_token
 from providers.base import Endpoint
 from ratelimit.address import block_of
-from ratelimit.limiter import Counter, window_end
+from ratelimit.limiter import Counter, Joint, quota_headers, window_end
 from ratelimit.link import Questions
 
 log = structlog.get_logger()
 
-MOST_CALLERS = 32_768
-MOST_TARGETS = 16_384
+MOST_CALLERS = 262_144
+MOST_TARGETS = 32_768
 LONGEST = 4096
 """Bytes of the longest request that is kept."""
 
-_QUESTIONS = 3
 _LINE = re.compile(rb"GET (/v[0-9]+/[\w/.~:@!$&'()*+,;=-]*)\?([\w/.~:@!$&'()*+,;=?%-]*) HTTP/1\.1", re.ASCII)
 _PLAIN = re.compile(rb"[\w!#$%&'*+.^`|~-]+:[\t\x20-\x7e\x80-\xff]*", re.ASCII)
 _REQUEST_ID = b"x-request-id"
@@ -94,7 +96,8 @@ class Grant:
     """Epoch second of expiry, or of a revocation that is planned."""
     counters: tuple[Counter, ...]
     limits: tuple[int, ...]
-    question: bytes
+    opening: bytes
+    """Of the question about the token."""
     head: bytes
     members: bytes
 
@@ -109,7 +112,8 @@ class Caller:
     user_agent: bytes
     accept: bytes
     content_type: bytes
-    question: bytes
+    opening: bytes
+    """Of the question about the address."""
     grants: dict[str, Grant] = field(default_factory=dict)
 
 
@@ -122,7 +126,8 @@ class Target:
     path: str
     query: bytes
     digest: bytes
-    question: bytes
+    name: bytes
+    """Of the answer, as it goes over the wire."""
     head: bytes = b""
     members: bytes = b""
     """Both written down at the first answer: most targets of some callers never have one here."""
@@ -136,17 +141,18 @@ class FastPath:
         self._pipeline = pipeline
         self._router = pipeline.router
         self._registry = pipeline.registry
-        self._limiter = pipeline.limiter
         self._bans = pipeline.bans
         self._link = pipeline.link
+        self._round: Round | None = None
+        self.limiter = pipeline.limiter
         self.cache = pipeline.cache
         self.trail = pipeline.trail
         self.metrics = pipeline.metrics
         self.clock = pipeline.clock
-        self.ids = pipeline.ids
-        self._request_ids = RequestIds()
-        self._callers: dict[bytes, Caller] = {}
-        self._targets: dict[bytes, Target] = {}
+        self._request_ids = Drawn(UUID4)
+        self.line = Lines()
+        self._callers: Recent[bytes, Caller] = Recent(MOST_CALLERS)
+        self._targets: Recent[bytes, Target] = Recent(MOST_TARGETS)
         self._answers: dict[tuple[int, tuple[str, ...]], bytes] = {}
         self._hasher = hashlib.blake2b(key=secrets.token_bytes(32), digest_size=16)
 
@@ -162,7 +168,7 @@ class FastPath:
         """Whether the request is one to be answered here; if so, it is under way."""
         end = data.find(b"\r\n")
         line, lines = data[:end], data[end:]
-        target = self._targets.get(line) or self._aim(line)
+        target = self._targets[line] or self._aim(line)
         if target is None:
             return False
         request_id = b""
@@ -178,14 +184,17 @@ class FastPath:
             grant = self._grant(caller, target.endpoint, at)
         if grant is None or grant.until <= at or self._bans.is_banned(caller.block) is not None:
             return False
-        held = self.cache.held(target.digest)
-        exchange = Exchange(self, connection, caller, target, grant, held, at)
-        exchange.request_id = request_id.decode() if request_id else self._request_ids()
-        packed = caller.question + grant.question + (target.question if held is None else held.question)
-        return self._link.ask(exchange, packed)
+        joined = self._round
+        if joined is None or joined.has_left:
+            joined = Round(self)
+            if not self._link.ask(joined):
+                return False
+            self._round = joined
+        joined.join(Exchange(self, connection, caller, target, grant, at, request_id or self._request_ids()))
+        return True
 
     def _caller(self, lines: bytes, connection: Connection) -> Caller | None:
-        caller = self._callers.get(_mark(connection.hasher, lines))
+        caller = self._callers[_mark(connection.hasher, lines)]
         if caller is not None:
             connection.lines, connection.caller = lines, caller
         return caller
@@ -197,21 +206,18 @@ class FastPath:
         lines = data[data.find(b"\r\n") :]
         meant, request_id = what_is_meant(lines)
         mark = _mark(hasher, meant)
-        if not meant or mark in self._callers:
+        if not meant or self._callers[mark] is not None:
             return
         try:
             checks.well_formed(asked)
         except Refusal:
             return
         block = block_of(asked.address)
-        question = self._limiter.packed_look_at_ip(block)
         told = (asked.user_agent, asked.accept, asked.content_type)
-        caller = Caller(asked.address, block, asked.claims, *told, question)
-        if len(self._callers) >= MOST_CALLERS:
-            self._callers.clear()
-        self._callers[mark] = caller
-        if not request_id:
-            self._callers[_mark(hasher, lines)] = caller
+        caller = Caller(asked.address, block, asked.claims, *told, self.limiter.opening_of_ip(block))
+        self._callers.remember(mark, caller)
+        if not request_id and lines != meant:
+            self._callers.remember(_mark(hasher, lines), caller)
 
     def _aim(self, line: bytes) -> Target | None:
         """The target of a request line; None for all that takes the long way."""
@@ -229,10 +235,8 @@ class FastPath:
         except Refusal:
             return None
         digest = self._pipeline.digest(found, parameters)
-        target = Target(found, endpoint, raw_path.decode(), query, digest, self.cache.packed_look(digest))
-        if len(self._targets) >= MOST_TARGETS:
-            self._targets.clear()
-        self._targets[line] = target
+        target = Target(found, endpoint, raw_path.decode(), query, digest, packed_name(digest))
+        self._targets.remember(line, target)
         return target
 
     @staticmethod
@@ -276,7 +280,7 @@ class FastPath:
             until=min(state.expires_at, state.expires_at if state.revoked_at is None else state.revoked_at),
             counters=counters,
             limits=tuple(counter.limit for counter in counters),
-            question=self._limiter.packed_look_at_token(state.jti, state.version, counters),
+            opening=self.limiter.opening_of_token(state.jti, state.version, counters),
             head=_lines([(b"ratelimit-limit", b"%d" % counters[0].limit)]),
             members=record.members(*_OF_THE_CALLER),
         )
@@ -293,12 +297,20 @@ class FastPath:
         return members
 
 
-class Exchange(Questions):
+class Exchange:
     """One call under way."""
 
     __slots__ = (
-        "at", "caller", "connection", "count", "grant", "held", "kept", "now", "path", "request_id", "target"
+        "address", "at", "caller", "connection", "grant", "look", "now", "nth_of_address", "nth_of_token", "path",
+        "request_id", "target", "token",
     )  # fmt: skip
+
+    address: Joint
+    token: Joint
+    look: Look
+    nth_of_address: int
+    nth_of_token: int
+    now: int
 
     def __init__(
         self,
@@ -307,43 +319,31 @@ class Exchange(Questions):
         caller: Caller,
         target: Target,
         grant: Grant,
-        held: Held | None,
         at: float,
+        request_id: bytes,
     ) -> None:
-        super().__init__(_QUESTIONS)
         self.path = path
         self.connection = connection
         self.caller = caller
         self.target = target
         self.grant = grant
-        self.held = held
         self.at = at
-        self.request_id = ""
+        self.request_id = request_id
 
     # 2. The replies of Redis have come.
 
-    def hear(self, replies: list[Any]) -> None:
+    def judge(self, is_well: bool, now: float) -> None:
         """Record the answer, if all is well and there is one; the long way otherwise."""
-        try:
-            self._judge(*replies)
-        except Exception:
-            log.exception("fast_path_defect", request_id=self.request_id)
-            self.connection.break_off()
-
-    def _judge(self, ip: Any, token: Any, answer: object) -> None:
-        path = self.path
-        now = path.clock()
-        kept = self.held.kept if answer == 1 and self.held is not None else path.cache.read(self.target.digest, answer)
-        if kept is None or kept.expires_at <= now or not _all_is_well(ip, token, self.grant.limits):
-            self._go_the_long_way(ip, token, answer)
+        path, target, kept = self.path, self.target, self.look.kept
+        if not is_well or kept is None or kept.expires_at <= now:
+            self._go_the_long_way()
             return
-        if not self.target.members:
-            path.write_down(self.target)
-        self.kept, self.now, self.count = kept, token[0] // 1000, token[1]
+        if not target.members:
+            path.write_down(target)
         took = now - self.at
-        path.metrics.count(self.target.endpoint, kept.status, True, took)
-        members = (self.target.members, self.grant.members, path.members_of(kept))
-        path.trail.put(joined(path.ids(self.at), self.at, self.request_id, int(took * 1000), *members), self.recorded)
+        path.metrics.count(target.endpoint, kept.status, True, took)
+        members = (target.members, self.grant.members, path.members_of(kept))
+        path.trail.put(path.line(self.at, self.request_id, int(took * 1000), *members), self.recorded)
 
     # 3. The record is durable.
 
@@ -352,16 +352,19 @@ class Exchange(Questions):
         try:
             self._give(error)
         except Exception:
-            log.exception("fast_path_defect", request_id=self.request_id)
+            log.exception("fast_path_defect", request_id=self.request_id.decode())
             self.connection.break_off()
 
     def _give(self, error: SpoolUnavailable | None) -> None:
+        kept, grant, token = self.look.kept, self.grant, self.token
+        assert kept is not None
+        limit, count, now = grant.limits[0], token.reply[1] - token.calls + self.nth_of_token, token.reply[0] // 1000
         if error is not None:
             refusal = Refusal.of(Refused.UNAVAILABLE)
-            headers = [(b"content-type", JSON), (b"x-request-id", self.request_id.encode())]
+            headers = [(b"content-type", JSON), (b"x-request-id", self.request_id)]
+            headers += [*quota_headers(limit, count, now), *NOT_CACHED]
             self.connection.give_answer(Answer(refusal.status, headers, refusal.body()))
             return
-        kept, grant = self.kept, self.grant
         left = max(0, int(kept.expires_at - self.at))
         self.connection.give(
             b"%b%b%bx-request-id: %b\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\nx-cache-expires-in: %d\r\n"
@@ -370,9 +373,9 @@ class Exchange(Questions):
                 self.connection.status_line(kept.status),
                 self.target.head,
                 grant.head,
-                self.request_id.encode(),
-                grant.limits[0] - self.count,
-                window_end(self.now),
+                self.request_id,
+                limit - count,
+                window_end(now),
                 left,
                 left,
                 len(kept.body),
@@ -380,8 +383,8 @@ class Exchange(Questions):
             )
         )
 
-    def _go_the_long_way(self, ip: object, token: object, answer: object) -> None:
-        caller, target = self.caller, self.target
+    def _go_the_long_way(self) -> None:
+        caller, target, limiter = self.caller, self.target, self.path.limiter
         asked = Asked(
             method="GET",
             path=target.path,
@@ -389,26 +392,90 @@ class Exchange(Questions):
             query=target.query,
             headers=(),
             address=caller.address,
-            request_id=self.request_id,
+            request_id=self.request_id.decode(),
             at=self.at,
             accept=caller.accept,
             content_type=caller.content_type,
             user_agent=caller.user_agent,
             claims=caller.claims,
         )
-        heard = Heard(self.grant.state, self.grant.counters, target.digest, ip, token, answer)
+        ip = limiter.told_ip(self.address, self.nth_of_address)
+        token = limiter.told_token(self.token, self.nth_of_token)
+        heard = Heard(self.grant.state, self.grant.counters, target.digest, ip, token, self.look.reply)
         self.connection.go_the_long_way(asked, heard)
 
 
-def _all_is_well(ip: Any, token: Any, limits: Sequence[int]) -> bool:
-    """Not banned, the token as it is known, and none of its quotas used up."""
-    if ip.__class__ is not list or ip[0] != 0 or token.__class__ is not list or token[0] < 0:
-        return False
-    return bool(token[1] <= limits[0] and (len(limits) == 1 or token[2] <= limits[1]))
+class Round(Questions):
+    """The calls of one turn of the event loop, and what they ask: each address, each token and each answer once."""
+
+    __slots__ = ("_addresses", "_exchanges", "_looks", "_path", "_tokens", "has_left")
+
+    def __init__(self, path: FastPath) -> None:
+        super().__init__()
+        self.number = 1  # all answers are one question
+        self.has_left = False
+        self._path = path
+        self._exchanges: list[Exchange] = []
+        self._addresses: dict[bytes, Joint] = {}
+        self._tokens: dict[bytes, Joint] = {}
+        self._looks: dict[bytes, Look] = {}
+
+    def join(self, exchange: Exchange) -> None:
+        """One more call."""
+        self._exchanges.append(exchange)
+        exchange.address = address = self._joint(self._addresses, exchange.caller.opening)
+        exchange.nth_of_address = address.calls
+        exchange.token = token = self._joint(self._tokens, exchange.grant.opening)
+        exchange.nth_of_token = token.calls
+        target = exchange.target
+        look = self._looks.get(target.digest)
+        if look is None:
+            look = Look(target.digest, target.name, self._path.cache.held(target.digest))
+            self._looks[target.digest] = look
+        exchange.look = look
+
+    def _joint(self, joints: dict[bytes, Joint], opening: bytes) -> Joint:
+        joint = joints.get(opening)
+        if joint is None:
+            joint = joints[opening] = Joint(opening)
+            self.number += 1
+        joint.calls += 1
+        return joint
+
+    def packed(self) -> bytes:
+        """The commands; who comes later is of another round."""
+        self.has_left = True
+        counted = [joint.packed() for joints in (self._addresses, self._tokens) for joint in joints.values()]
+        return b"".join([*counted, AnswerCache.packed_look(self._looks.values())])
+
+    def hear(self, replies: list[Any]) -> None:
+        """Give each call what concerns it."""
+        self.has_left = True
+        path, answers = self._path, replies[-1]
+        for joint, reply in zip([*self._addresses.values(), *self._tokens.values()], replies, strict=False):
+            joint.reply = reply
+        for index, look in enumerate(self._looks.values()):
+            path.cache.see(look, answers[index] if answers.__class__ is list else answers)
+        now = path.clock()
+        for exchange in self._exchanges:
+            try:
+                exchange.judge(self._is_well(exchange), now)
+            except Exception:
+                log.exception("fast_path_defect", request_id=exchange.request_id.decode())
+                exchange.connection.break_off()
+
+    @staticmethod
+    def _is_well(exchange: Exchange) -> bool:
+        """Whether the address is not banned, the token as it is known, and its quotas suffice for all calls here."""
+        ip, token, limits = exchange.address.reply, exchange.token.reply, exchange.grant.limits
+        if ip.__class__ is not list or ip[0] != 0 or token.__class__ is not list or token[0] < 0:
+            return False
+        return bool(token[1] <= limits[0] and (len(limits) == 1 or token[2] <= limits[1]))
 
 
 def what_is_meant(lines: bytes) -> tuple[bytes, bytes]:
-    """The header lines that mean something here, and the identifier that they give to the request, if it is one.
+    """What is left of the header lines without those that mean nothing here; and the identifier that they give to the
+    request, if it is one.
 
     `lines` is what stands after the request line. Empty where a line is not plainly a header.
     """
@@ -424,7 +491,7 @@ def what_is_meant(lines: bytes) -> tuple[bytes, bytes]:
             return b"", b""
         elif name == _REQUEST_ID and UUID.fullmatch(value := line.partition(b":")[2].strip(b" \t")):
             request_id = value.lower()
-    return b"\r\n".join(meant), request_id
+    return b"\r\n".join([*meant, b"", b""]), request_id
 
 
 def _may_hold_a_token(query: bytes) -> bool:

@@ -4,7 +4,6 @@ It knows no framework: it takes an `Asked` and gives an `Answer`. Facts are gath
 pure (`gateway.checks`), then one call acts (`providers.base.upstream`).
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -49,8 +48,8 @@ _PAGES = {
 }
 NO_CODES: tuple[str, ...] = ()
 
-_FALSE, _TRUE = (b"x-response-cached", b"false"), (b"x-response-cached", b"true")
-_EMPTY_EXPIRY = (b"x-cache-expires-in", b"")
+NOT_CACHED = (b"x-response-cached", b"false"), (b"x-cache-expires-in", b"")
+_CACHED = (b"x-response-cached", b"true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +290,9 @@ class Pipeline:
         keeps = endpoint.cache is not None and not asked.no_cache
         turn.cache_status = b"Octroi; fwd=" + (b"uri-miss" if keeps else b"request" if asked.no_cache else b"bypass")
         guard = self._guard_key(state, endpoint, asked)
-        flight = self.cache.start(self.digest(turn.found, asked.parameters), make) if keeps else None
         await self._enter(guard)  # 409 00015
         try:
-            kept = await (asyncio.shield(flight) if flight is not None else make())
+            kept = await (self.cache.fill(self.digest(turn.found, asked.parameters), make) if keeps else make())
         finally:
             self._leave(guard)
         if keeps and kept.expires_at > kept.filled_at:
@@ -320,7 +318,7 @@ class Pipeline:
 
     def _lasting(self, endpoint: Endpoint) -> int:
         assert endpoint.cache is not None
-        return endpoint.cache.seconds(datetime.fromtimestamp(self.clock(), PARIS))
+        return endpoint.cache.span or endpoint.cache.seconds(datetime.fromtimestamp(self.clock(), PARIS))
 
     @staticmethod
     def _guard_key(state: TokenState, endpoint: Endpoint, asked: Asked) -> bytes:
@@ -358,7 +356,7 @@ class Pipeline:
         headers = self._headers(turn, VENDOR_JSON)
         if turn.cached:
             left = max(0, int(kept.expires_at - turn.asked.at))
-            headers[-2:] = [_TRUE, (b"x-cache-expires-in", b"%d" % left)]
+            headers[-2:] = [_CACHED, (b"x-cache-expires-in", b"%d" % left)]
             turn.cache_status = b"Octroi; hit; ttl=%d" % left
         headers.append((b"cache-status", turn.cache_status))
         headers += turn.found.notices
@@ -369,7 +367,7 @@ class Pipeline:
         if turn.quota is not None and turn.quota.counts and turn.counters:
             headers += quota_headers(turn.counters[0].limit, turn.quota.counts[0], turn.quota.now)
         if turn.is_data:
-            headers += [_FALSE, _EMPTY_EXPIRY]
+            headers += NOT_CACHED
         return headers
 
     def _page(self, turn: Turn) -> Answer:

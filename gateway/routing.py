@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from gateway.recent import Recent
 from providers.base import DEPRECATED_SINCE, Endpoint
 from providers.base.parameters import rna_is_valid, siren_is_valid, siret_is_valid
 
@@ -56,19 +58,21 @@ PRIVILEGES = Found(Kind.PRIVILEGES)
 GONE_V2 = Found(Kind.GONE_V2)
 GONE_INPI = Found(Kind.GONE_INPI)
 
-_REMEMBERED = 65536
+_REMEMBERED = 16_384
 
 
 class _Node:
     """A segment of the paths: the literal ones below it, the parameter below it, the versions that end here."""
 
-    __slots__ = ("literal", "name", "parameter", "versions")
+    __slots__ = ("latest", "literal", "name", "parameter", "versions")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.name = ""
         self.versions: dict[str, Endpoint] = {}
+        self.latest = ""
+        """Of the versions."""
 
 
 class Router:
@@ -82,18 +86,16 @@ class Router:
         self._root = _Node()
         self._salt = salt
         self._base = base
-        self._memory: dict[bytes, Found] = {}
+        self._memory: Recent[bytes, Found] = Recent(_REMEMBERED)
         for endpoint in endpoints:
             self._add(endpoint)
 
     def find(self, raw_path: bytes) -> Found:
         """The end of a path, as it stands in the request line. Never fails."""
-        found = self._memory.get(raw_path)
+        found = self._memory[raw_path]
         if found is None:
             found = self._walk(raw_path)
-            if len(self._memory) >= _REMEMBERED:
-                self._memory.clear()
-            self._memory[raw_path] = found
+            self._memory.remember(raw_path, found)
         return found
 
     def _add(self, endpoint: Endpoint) -> None:
@@ -113,6 +115,7 @@ class Router:
         if version in node.versions:
             raise ValueError(f"two endpoints at {path}")
         node.versions[version] = endpoint
+        node.latest = max(node.versions, key=_number)
 
     def _walk(self, raw_path: bytes) -> Found:
         if b"%" in raw_path:
@@ -148,15 +151,20 @@ class Router:
         """Deprecation (RFC 9745), the day of the end where one is announced (RFC 8594), the next version (RFC 5829)."""
         if not endpoint.deprecated:
             return ()
-        notices = [(b"deprecation", b"@%d" % _midnight(DEPRECATED_SINCE).timestamp())]
-        if endpoint.sunset is not None:
-            notices.append((b"sunset", format_datetime(_midnight(endpoint.sunset), usegmt=True).encode()))
-        latest = max(node.versions, key=_number)
-        if _number(latest) > _number(endpoint.version):
+        notices = [*_dated(endpoint.sunset)]
+        if node.latest != endpoint.version:
             told = {name: quote(text, safe="") for name, text in texts.items()}
-            path = node.versions[latest].path.format_map(told)
+            path = node.versions[node.latest].path.format_map(told)
             notices.append((b"link", f'<{self._base}{path}>; rel="successor-version"'.encode()))
         return tuple(notices)
+
+
+@cache
+def _dated(sunset: date | None) -> tuple[tuple[bytes, bytes], ...]:
+    deprecation = (b"deprecation", b"@%d" % _midnight(DEPRECATED_SINCE).timestamp())
+    if sunset is None:
+        return (deprecation,)
+    return deprecation, (b"sunset", format_datetime(_midnight(sunset), usegmt=True).encode())
 
 
 def _number(version: str) -> int:

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 KEY_ID_BYTES = 4
 NONCE_BYTES = 12
 HEAD_BYTES = KEY_ID_BYTES + NONCE_BYTES
+_DRAWN = 256
+"""Nonces drawn from the kernel at once: each drawing costs as much as the sealing itself."""
 
 
 class Broken(Exception):
@@ -22,12 +24,22 @@ class Seal:
     def __init__(self, keys: Sequence[bytes]) -> None:
         """`keys` are 32 bytes each, newest first."""
         self._ciphers = {hashlib.sha256(key).digest()[:KEY_ID_BYTES]: AESGCM(key) for key in reversed(keys)}
+        self._nonces: list[bytes] = []
         self._newest = hashlib.sha256(keys[0]).digest()[:KEY_ID_BYTES]
 
     def seal(self, plain: bytes, name: bytes) -> bytes:
         """The sealed value; its first `HEAD_BYTES` bytes are unlike those of any other."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._nonce()
         return self._newest + nonce + self._ciphers[self._newest].encrypt(nonce, plain, name)
+
+    def _nonce(self) -> bytes:
+        try:
+            return self._nonces.pop()  # atomic: no two threads get the same
+        except IndexError:
+            drawn = os.urandom(_DRAWN * NONCE_BYTES)
+            nonce, *nonces = (drawn[start : start + NONCE_BYTES] for start in range(0, len(drawn), NONCE_BYTES))
+            self._nonces += nonces
+            return nonce
 
     def open(self, sealed: bytes, name: bytes) -> bytes:
         """What was sealed under that name. Raises Broken."""

@@ -26,6 +26,7 @@ from jwt.exceptions import PyJWTError
 
 from config.clock import Clock
 from config.settings import JwtSettings, WrongSettings
+from gateway.recent import Recent
 
 log = structlog.get_logger(__name__)
 
@@ -73,10 +74,9 @@ class NotYetValid(InvalidToken):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token of ours claims."""
+    """What a token of ours claims, as far as it counts: its scopes are the registry's to tell."""
 
     jti: str
-    scopes: frozenset[str]
     mcp: bool = False
 
 
@@ -191,7 +191,7 @@ class Keys:
             _check_time(name, claims)
         if max(claims.get("nbf", 0), claims.get("iat", 0)) > self._clock() + SKEW_SECONDS:
             raise NotYetValid("from the future")
-        return Claims(jti, frozenset(scopes), claims.get("mcp") is True)
+        return Claims(jti, claims.get("mcp") is True)
 
 
 class VerifiedTokens:
@@ -201,13 +201,11 @@ class VerifiedTokens:
     of ours and the rest are kept apart, so that a flood of forgeries drives no honest token out.
     """
 
-    def __init__(self, keys: Keys, *, capacity: int = 131_072, refused_capacity: int = 10_000) -> None:
-        """Remember so many of each."""
+    def __init__(self, keys: Keys, *, capacity: int = 262_144, refused_capacity: int = 20_000) -> None:
+        """Remember at most so many of each, and at least half as many (`Recent`)."""
         self._keys = keys
-        self._capacity = capacity
-        self._refused_capacity = refused_capacity
-        self._claims: dict[bytes, Claims] = {}
-        self._refused: dict[bytes, None] = {}
+        self._claims: Recent[bytes, Claims] = Recent(capacity)
+        self._refused: Recent[bytes, bool] = Recent(refused_capacity)
         self._digest = hashlib.blake2b(key=secrets.token_bytes(32), digest_size=16)
 
     def claims(self, token: bytes) -> Claims | None:
@@ -215,10 +213,10 @@ class VerifiedTokens:
         digest = self._digest.copy()
         digest.update(token)
         mark = digest.digest()
-        known = self._claims.get(mark)
+        known = self._claims[mark]
         if known is not None:
             return known
-        return None if mark in self._refused else self._judge(token, mark)
+        return None if self._refused[mark] else self._judge(token, mark)
 
     def _judge(self, token: bytes, mark: bytes) -> Claims | None:
         try:
@@ -227,11 +225,9 @@ class VerifiedTokens:
             return None  # its hour may come, so that nothing is remembered
         except InvalidToken as reason:
             log.debug("token_refused", reason=str(reason))
-            _make_room(self._refused, self._refused_capacity)
-            self._refused[mark] = None
+            self._refused.remember(mark, True)
             return None
-        _make_room(self._claims, self._capacity)
-        self._claims[mark] = claims
+        self._claims.remember(mark, claims)
         return claims
 
 
@@ -315,12 +311,6 @@ def _check_time(name: str, claims: Mapping[str, Any]) -> None:
     value = claims[name]
     if type(value) is not int or not 0 <= value <= _LARGEST_TIME:
         raise InvalidToken(f"{name} is not a date")
-
-
-def _make_room(memory: dict[bytes, Any], capacity: int) -> None:
-    """Forget the oldest of a full memory."""
-    if len(memory) >= capacity:
-        del memory[next(iter(memory))]
 
 
 def _secret_key(secret: bytes, source: str) -> Key:

@@ -15,6 +15,7 @@ from ratelimit import keys
 from ratelimit.ban import Ban
 from ratelimit.link import Link, RedisUnavailable
 from ratelimit.local import LocalCounters
+from ratelimit.resp import bulk
 from ratelimit.scripts import COUNT_REFUSAL, LOOK_AT_IP, LOOK_AT_TOKEN, PEEK_AT_IP, PUBLISH_STATE
 from ratelimit.wire import AGAIN, UNHEARD
 
@@ -111,10 +112,30 @@ class Reply:
         yield
 
 
+class Joint:
+    """One question that several calls ask in the same turn: it is put once, and counts for all of them.
+
+    Each call has its number among them, from 1, and is told what it would have been told alone (`told_ip`,
+    `told_token`).
+    """
+
+    __slots__ = ("calls", "opening", "reply")
+
+    def __init__(self, opening: bytes) -> None:
+        """The question but for the number of calls, as `opening_…` of the limiter gives it."""
+        self.opening = opening
+        self.calls = 0
+        self.reply: Any = UNHEARD
+
+    def packed(self) -> bytes:
+        """The question, as it goes over the wire."""
+        return self.opening + bulk(b"%d" % self.calls)
+
+
 class Limiter:
     """Counts requests and refusals by address, and calls by token.
 
-    What is asked with other questions is made of `packed_look_…`; its reply is handed over as `heard`.
+    What is asked with other questions begins with `opening_…`; its reply is handed over as `heard`.
     """
 
     def __init__(self, link: Link, settings: RateLimitSettings, workers: int, clock: Clock) -> None:
@@ -153,9 +174,19 @@ class Limiter:
             call = Reply(heard)
         return Sent(call, lambda reply: _ip_seen(block, reply), lambda: self._look_alone(block, count))
 
-    def packed_look_at_ip(self, block: str) -> bytes:
-        """The same question, as it goes over the wire."""
-        return LOOK_AT_IP.packed((keys.ban(block), keys.minute(block)), self._ip_arguments)
+    def opening_of_ip(self, block: str) -> bytes:
+        """The same question, to be asked by several requests at once (`Joint`)."""
+        return LOOK_AT_IP.opening((keys.ban(block), keys.minute(block)), self._ip_arguments[:2])
+
+    def told_ip(self, joint: Joint, number: int) -> Any:
+        """What the reply says to one of them: the first within the ceiling are within it."""
+        reply = joint.reply
+        if reply.__class__ is list and reply[0] != 1:
+            before, now = (reply[1], reply[2]) if reply[0] == 0 else (reply[4], reply[3])
+            count = before - joint.calls + number
+            if count <= self._settings.ip_per_minute:
+                return [0, count, now]
+        return reply
 
     def count_refusal(self, block: str) -> Sent[Ban | None]:
         """Count one request refused with 429; gives the ban, if this one was one too many."""
@@ -178,9 +209,18 @@ class Limiter:
         """Count one call of a token of the registry, if `version` is that of its state; 0 where none is known."""
         return self._look(keys.token(jti), version, counters, self._local_tokens, heard)
 
-    def packed_look_at_token(self, jti: str, version: int, counters: Sequence[Counter]) -> bytes:
-        """The same question, as it goes over the wire."""
-        return LOOK_AT_TOKEN.packed(*_token_question(keys.token(jti), version, counters))
+    def opening_of_token(self, jti: str, version: int, counters: Sequence[Counter]) -> bytes:
+        """The same question, to be asked by several calls at once (`Joint`)."""
+        names, arguments = _token_question(keys.token(jti), version, counters)
+        return LOOK_AT_TOKEN.opening(names, arguments[:1])
+
+    @staticmethod
+    def told_token(joint: Joint, number: int) -> Any:
+        """What the reply says to one of them."""
+        reply = joint.reply
+        if reply.__class__ is list and reply[0] >= 0:
+            return [reply[0], *(count - joint.calls + number for count in reply[1:])]
+        return reply
 
     def look_at_stranger(self, digest: str, counters: Sequence[Counter]) -> Sent[TokenSeen]:
         """Count one call of a token that nobody vouches for, known by its digest."""
@@ -190,7 +230,7 @@ class Limiter:
         """For operators; counts nothing. Raises RedisUnavailable."""
         subject = keys.token(jti)
         names = (keys.state(subject), *(keys.counter(subject, counter.name) for counter in counters))
-        return _token_seen(await self._link.call(LOOK_AT_TOKEN, names, (b"", *(0 for _ in counters))))
+        return _token_seen(await self._link.call(LOOK_AT_TOKEN, names, (b"", 0)))
 
     async def publish_state(self, jti: str, version: int, data: bytes, seconds: int) -> int:
         """Store the registry state of a token unless a newer one is there; gives the version that is.
@@ -284,18 +324,14 @@ def _token_question(
     subject: str, version: int | None, counters: Sequence[Counter]
 ) -> tuple[list[bytes], list[bytes | int]]:
     """Keys and arguments of LOOK_AT_TOKEN."""
-    names = [keys.state(subject)]
-    arguments: list[bytes | int] = [b"" if version is None else version]
-    for counter in counters:
-        names.append(keys.counter(subject, counter.name))
-        arguments.append(1)
-    return names, arguments
+    names = [keys.state(subject), *(keys.counter(subject, counter.name) for counter in counters)]
+    return names, [b"" if version is None else version, 1]
 
 
 def _ip_seen(block: str, reply: list[Any]) -> IpSeen:
     if reply[0] == 0:
         return IpSeen(None, reply[1], reply[2] / 1000)
-    _, until, reason, since = reply
+    _, until, reason, since, *_ = reply
     return IpSeen(Ban(block, reason.decode(), since / 1000, until / 1000))
 
 

@@ -175,8 +175,8 @@ class Link:
         call.script = None
         return self._dispatch(call, key)
 
-    def ask(self, questions: Questions, packed: bytes) -> bool:
-        """Send several commands as they are, to be heard together; tells whether they left.
+    def ask(self, questions: Questions) -> bool:
+        """Send several commands at the end of this turn, to be heard together; tells whether they will leave.
 
         Only where one server holds all keys: over a cluster each goes its own way, by `call`.
         """
@@ -186,7 +186,7 @@ class Link:
         questions.tick = self._tick
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
-        return connection.push_together(questions, packed)
+        return connection.push_together(questions)
 
     def _dispatch(self, call: Call, key: bytes) -> Call:
         call.tick = self._tick

@@ -1,6 +1,6 @@
 -- What the registry says of a token, and its counters of the minute.
 -- KEYS: its state, then its counters. ARGV: the version the caller knows, or nothing for a subject without state;
--- then for each counter 1 to count this call, 0 to look.
+-- then the calls to count, 0 to look.
 local known = ARGV[1]
 if known ~= '' then
   local version = redis.call('HGET', KEYS[1], 'v')
@@ -15,11 +15,12 @@ end
 
 local time = redis.call('TIME')
 local window = math.floor(time[1] / 60)
+local by = tonumber(ARGV[2])
 local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
 for i = 2, #KEYS do
-  if ARGV[i] == '1' then
-    local count = redis.call('HINCRBY', KEYS[i], window, 1)
-    if count == 1 then
+  if by > 0 then
+    local count = redis.call('HINCRBY', KEYS[i], window, by)
+    if count == by then
       redis.call('EXPIREAT', KEYS[i], (window + 1) * 60)
     end
     answer[i] = count

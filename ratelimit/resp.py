@@ -8,3 +8,8 @@ Word = bytes | str | int
 
 pack: Callable[[tuple[Word, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub says: one word
 """The bytes of a command."""
+
+
+def bulk(word: bytes) -> bytes:
+    """The bytes of one word of a command."""
+    return b"$%d\r\n%b\r\n" % (len(word), word)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
-from ratelimit.resp import Word, pack
+from ratelimit.resp import Word, bulk, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +20,28 @@ class Script:
         """What runs it, once Redis knows it."""
         return (b"EVALSHA", self.sha, len(keys), *keys, *args)
 
-    def packed(self, keys: Sequence[bytes], args: Sequence[bytes | int]) -> bytes:
-        """The same as it goes over the wire, for a question that is asked again and again."""
-        return pack(self.command(keys, args))
+    def opening(self, keys: Sequence[bytes], args: Sequence[bytes | int]) -> bytes:
+        """The same as it goes over the wire but for one last argument, which `resp.bulk` makes."""
+        return pack(self.command(keys, (*args, b"")))[: -len(bulk(b""))]
+
+    def gathered(self, keys: Sequence[bytes], args: Sequence[bytes]) -> bytes:
+        """The same as it goes over the wire, of keys and arguments made by `resp.bulk`."""
+        head = b"*%d\r\n$7\r\nEVALSHA\r\n" % (3 + len(keys) + len(args))
+        return b"".join([head, bulk(self.sha), bulk(b"%d" % len(keys)), *keys, *args])
 
     @classmethod
     def read(cls, name: str) -> "Script":
         """The script of that name in this folder."""
-        text = files("ratelimit").joinpath(f"{name}.lua").read_bytes()
+        return cls.of(name, files("ratelimit").joinpath(f"{name}.lua").read_bytes())
+
+    @classmethod
+    def of(cls, name: str, text: bytes) -> "Script":
+        """A script written elsewhere, with its digest."""
         return cls(name, text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
 
 
 LOOK_AT_IP = Script.read("look_at_ip")
-"""Ban and requests of the minute → [0, count, now ms] · [1, until ms, reason, since ms] banned, [2, …] newly."""
+"""Ban and requests of the minute → [0, count, now ms] · [1, until ms, reason, since ms] banned, [2, …, count] newly."""
 
 COUNT_REFUSAL = Script.read("count_refusal")
 """One more 429 → [0, 0, refusals kept] · [1, until ms, refusals kept, since ms, reason] banned."""

@@ -62,17 +62,23 @@ class Call(asyncio.Future[Any]):
 class Questions:
     """Several commands that leave together and are heard together: no future, and no task to wait for it.
 
-    A subclass hears the replies, in the order of the questions, UNHEARD or AGAIN among them; it must not raise.
+    A subclass says what they are when they leave, at the end of the turn of the event loop, and hears the replies in
+    the order of the questions, UNHEARD or AGAIN among them. It must not raise.
     """
 
-    __slots__ = ("_is_heard", "_number", "_replies", "tick")
+    __slots__ = ("_is_heard", "_replies", "number", "tick")
 
-    def __init__(self, number: int) -> None:
-        """So many questions."""
-        self._number = number
+    def __init__(self) -> None:
+        """No question yet."""
+        self.number = 0
+        """How many there are."""
         self._replies: list[Any] = []
         self._is_heard = False
         self.tick = 0
+
+    def packed(self) -> bytes:
+        """The commands, which leave now."""
+        raise NotImplementedError
 
     def hear(self, replies: list[Any]) -> None:
         """All replies are there."""
@@ -82,7 +88,7 @@ class Questions:
         """The next reply; tells whether it was the last."""
         replies = self._replies
         replies.append(reply)
-        if len(replies) < self._number:
+        if len(replies) < self.number:
             return False
         if not self._is_heard:
             self._is_heard = True
@@ -95,7 +101,7 @@ class Questions:
         if self._is_heard:
             return False
         self._is_heard = True
-        self.hear(self._replies + [UNHEARD] * (self._number - len(self._replies)))
+        self.hear(self._replies + [UNHEARD] * (self.number - len(self._replies)))
         return True
 
 
@@ -116,7 +122,7 @@ class Connection(asyncio.Protocol):
             protocolError=ErrorReply, replyError=ErrorReply, notEnoughData=_NOTHING, errors="replace"
         )
         self._transport: asyncio.Transport | None = None
-        self._unsent: list[bytes] = []
+        self._unsent: list[bytes | Questions] = []
         self._waiting: deque[Call | Questions] = deque()
 
     def push(self, call: Call) -> None:
@@ -129,13 +135,13 @@ class Connection(asyncio.Protocol):
         self._unsent.append(pack(call.command))
         self._waiting.append(call)
 
-    def push_together(self, questions: Questions, packed: bytes) -> bool:
-        """Send several commands at once; tells whether they left."""
+    def push_together(self, questions: Questions) -> bool:
+        """Send several commands at once; tells whether they will leave, with all others of this turn of the loop."""
         if len(self._waiting) >= MOST_IN_FLIGHT or self._transport is None:
             return False
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(packed)
+        self._unsent.append(questions)
         self._waiting.append(questions)
         return True
 
@@ -210,7 +216,8 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._transport is not None and self._unsent:
-            self._transport.write(b"".join(self._unsent))
+            unsent = self._unsent
+            self._transport.write(b"".join([part if isinstance(part, bytes) else part.packed() for part in unsent]))
         self._unsent.clear()
 
     def _abandon(self) -> None:

@@ -58,7 +58,7 @@ class TestWhatIsOurs:
 
         read = keys.verify(token)
 
-        assert read == Claims(JTI, frozenset({"a", "b"}))
+        assert read == Claims(JTI)
         assert jwt.decode(token, options={"verify_signature": False}) == {
             "uid": JTI,
             "jti": JTI,
@@ -73,15 +73,16 @@ class TestWhatIsOurs:
     def test_a_token_made_by_another_library_is_verified(self, keys: Keys) -> None:
         token = jwt.encode(claims(), SECRET, "HS256")
 
-        assert keys.verify(token) == keys.verify(token.encode()) == Claims(JTI, frozenset({"entreprises"}))
+        assert keys.verify(token) == keys.verify(token.encode()) == Claims(JTI)
 
     def test_a_header_needs_no_type(self, keys: Keys) -> None:
         assert keys.verify(signed(claims(), '{"alg":"HS256"}')).jti == JTI
 
-    def test_roles_are_read_where_scopes_are_absent(self, keys: Keys) -> None:
-        assert keys.verify(signed(claims(scopes=..., roles=["x"]))).scopes == {"x"}
-        assert keys.verify(signed(claims(scopes=["y"], roles=["x"]))).scopes == {"y"}
-        assert keys.verify(signed(claims(scopes=...))).scopes == frozenset()
+    @pytest.mark.parametrize(
+        "changes", [{"scopes": ..., "roles": ["x"]}, {"scopes": ["y"], "roles": ["x"]}, {"scopes": ...}]
+    )
+    def test_roles_stand_for_scopes_and_neither_is_needed(self, keys: Keys, changes: dict[str, Any]) -> None:
+        assert keys.verify(signed(claims(**changes))).jti == JTI
 
     def test_the_mcp_claim_is_read(self, keys: Keys) -> None:
         assert keys.verify(signed(claims(mcp=True))).mcp
@@ -274,7 +275,7 @@ class TestKeySets:
         token = private.sign(jti=JTI, scopes=[], subject="Essai", issued_at=NOW, expires_at=NOW + 9)
 
         assert jwt.get_unverified_header(token) == {"typ": "JWT", "alg": algorithm, "kid": "k1"}
-        assert private.verify(token) == public.verify(token) == Claims(JTI, frozenset())
+        assert private.verify(token) == public.verify(token) == Claims(JTI)
         with pytest.raises(WrongSettings, match="OCTROI_JWT__KEYS"):
             public.sign(jti=JTI, scopes=[], subject="Essai", issued_at=NOW, expires_at=NOW + 9)
 
@@ -405,7 +406,7 @@ class TestMemory:
 
         first, second = verified.claims(token), verified.claims(token)
 
-        assert first == Claims(JTI, frozenset({"entreprises"}))
+        assert first == Claims(JTI)
         assert second is first
         assert verified.claims(token + b"x") is None
         assert verified.claims(token + b"x") is None
@@ -420,7 +421,7 @@ class TestMemory:
         assert VerifiedTokens(keys)._digest.digest() != verified._digest.digest()
 
     def test_a_flood_of_forgeries_drives_no_honest_token_out(self, keys: Keys) -> None:
-        verified = VerifiedTokens(keys, capacity=2, refused_capacity=3)
+        verified = VerifiedTokens(keys, capacity=2, refused_capacity=4)
         token = signed(claims()).encode()
         first = verified.claims(token)
 
@@ -428,15 +429,15 @@ class TestMemory:
             assert verified.claims(b"forgery %d" % number) is None
 
         assert verified.claims(token) is first
-        assert len(verified._refused) == 3
+        assert len(verified._refused) == 2  # the older half of what it may hold was forgotten at once
 
     def test_it_holds_so_many_and_no_more(self, keys: Keys) -> None:
-        verified = VerifiedTokens(keys, capacity=2)
+        verified = VerifiedTokens(keys, capacity=4)
 
         for number in range(5):
             assert verified.claims(signed(claims(sub=str(number))).encode()) is not None
 
-        assert len(verified._claims) == 2
+        assert len(verified._claims) in (1, 2)
 
     def test_a_token_whose_hour_has_not_come_is_not_remembered_as_false(self, tmp_path: Path) -> None:
         moment = [NOW - 100.0]

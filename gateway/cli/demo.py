@@ -58,6 +58,8 @@ def demo(
         if load().upstream.override is None:
             where = f"http://127.0.0.1:{simulator.getsockname()[1]}"
             os.environ[PREFIX + "UPSTREAM__OVERRIDE"] = where
+            # The nights in which real providers close do not concern simulated ones.
+            os.environ.setdefault(PREFIX + "UPSTREAM__MAINTENANCE", "false")
         typer.echo("Starting Valkey, PostgreSQL and the simulated providers…", err=True)
         with resolved() as settings, _simulating(simulator, latency):
             base = f"http://{host}:{listener.getsockname()[1]}"

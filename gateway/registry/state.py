@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import orjson
 
+from gateway.scopes import scope_set
+
 Network = IPv4Network | IPv6Network
 Kind = Literal["client", "operator"]
 
@@ -56,7 +58,7 @@ class TokenState:
     def unpack(cls, packed: bytes) -> "TokenState":
         """As packed."""
         told: dict[str, Any] = orjson.loads(packed)
-        told["scopes"] = frozenset(told["scopes"])
+        told["scopes"] = scope_set(told["scopes"])
         told["allowed_networks"] = networks(told["allowed_networks"])
         return cls(**told)
 

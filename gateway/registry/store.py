@@ -27,6 +27,7 @@ from gateway.registry.rules import (
     from_epoch,
 )
 from gateway.registry.state import Kind, TokenState, networks
+from gateway.scopes import scope_set
 
 CHANNEL = "octroi_registry"
 """Where the database announces each token that changes, by its jti."""
@@ -320,7 +321,7 @@ def _state(row: "asyncpg.Record | None") -> TokenState:
         habilitation_id=row["habilitation_id"],
         siret=row["siret"],
         intitule=row["intitule"],
-        scopes=frozenset(row["scopes"]),
+        scopes=scope_set(row["scopes"]),
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         allowed_networks=networks(row["allowed_ips"]),

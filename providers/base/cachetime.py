@@ -15,11 +15,13 @@ class Cache:
     ends: Callable[[datetime], datetime]
     says: str
     key_parameters: tuple[str, ...] = ()
+    span: int | None = None
+    """Seconds, where they are the same at every moment: no calendar is needed then."""
 
     @staticmethod
     def during(*, hours: int) -> "Cache":
         """A fixed span."""
-        return Cache(lambda now: now + timedelta(hours=hours), f"{hours} h")
+        return Cache(lambda now: now + timedelta(hours=hours), f"{hours} h", span=hours * 3600)
 
     @staticmethod
     def until_next_day(hour: int) -> "Cache":
@@ -38,7 +40,7 @@ class Cache:
 
     def seconds(self, now: datetime) -> int:
         """Seconds left from `now` (Paris time), compared as instants, so that a change of hour counts."""
-        return max(1, int(self.ends(now).timestamp() - now.timestamp()))
+        return self.span or max(1, int(self.ends(now).timestamp() - now.timestamp()))
 
 
 def _at(now: datetime, days: int, hour: int) -> datetime:

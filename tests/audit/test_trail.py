@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from audit import schema
 from audit.segment import Segment
+from audit.shipper import Shipper
 from audit.spool import Spool
 from audit.store import Store, StoreUnavailable, Unacceptable
 from audit.trail import Trail
@@ -152,7 +153,8 @@ class TestShipping:
         lines = [head + a_record().to_line()[1:] for head in good]
         bad = [b"not json\n", b"[1]\n", b'{"at":1}\n', b"\xff\xfe{}\n", b"\0" * 20 + b"\n", b"[" * 20_000 + b"\n"]
         content = b"".join(bad[:2] + lines[:4] + [b"\n"] + bad[2:4] + lines[4:] + bad[4:])
-        dead_segment(tmp_path, content)
+        name = dead_segment(tmp_path, content)
+        (tmp_path / f"{name}.jsonl.open").rename(tmp_path / f"{name}.jsonl")
 
         trail = await a_trail(tmp_path, pool)
         assert await trail.flush(10)
@@ -288,6 +290,41 @@ class TestAway:
 
         assert await trail.flush(10)
         assert await stored_ids(pool) == ids
+
+    async def test_a_turn_ends_with_what_it_found(self, tmp_path: Path, pool: Pool) -> None:
+        spool = Spool(tmp_path, "disk", 1 << 20, system_clock)
+        await spool.open()
+        store = Crowded(spool, pool)
+        shipper = Shipper(spool, store, 1.0, system_clock)
+        await spool.append(a_record().to_line())
+
+        await shipper.ship()
+        assert store.batches == 1
+        assert shipper.backlog_bytes > 0
+
+        store.is_crowded = False
+        await shipper.ship()
+        assert shipper.backlog_bytes == 0
+        assert len(await stored_ids(pool)) == 2
+
+        await spool.finish()
+        await spool.close()
+
+
+class Crowded(Store):
+    """A store with a caller who comes while a batch is under way."""
+
+    def __init__(self, spool: Spool, pool: Pool) -> None:
+        super().__init__(_of(pool), system_clock)
+        self._spool = spool
+        self.batches = 0
+        self.is_crowded = True
+
+    async def insert(self, lines: bytes) -> int:
+        self.batches += 1
+        if self.is_crowded:
+            await self._spool.append(a_record().to_line())
+        return await super().insert(lines)
 
 
 class TestStore:

@@ -46,9 +46,9 @@ class Provider:
 
 async def test_two_workers_who_want_the_same_answer_ask_for_it_once(link: Link) -> None:
     provider = Provider()
-    leading = worker(link).start(DIGEST, provider)
+    leading = asyncio.create_task(worker(link).fill(DIGEST, provider))
     await provider.is_asked.wait()
-    following = [worker(link).start(DIGEST, provider) for _ in range(5)]
+    following = [asyncio.create_task(worker(link).fill(DIGEST, provider)) for _ in range(5)]
     provider.may_answer.set()
 
     answers = await asyncio.gather(leading, *following)
@@ -72,9 +72,9 @@ async def test_whoever_comes_as_the_answer_arrives_finds_it_instead_of_asking_ag
 
 async def test_a_failure_reaches_the_workers_that_waited_and_is_not_kept(link: Link) -> None:
     provider = Provider(lasting=0)
-    leading = worker(link).start(DIGEST, provider)
+    leading = asyncio.create_task(worker(link).fill(DIGEST, provider))
     await provider.is_asked.wait()
-    following = worker(link).start(DIGEST, provider)
+    following = asyncio.create_task(worker(link).fill(DIGEST, provider))
     await asyncio.sleep(0.05)  # it has found the lead taken
     provider.may_answer.set()
 
@@ -83,6 +83,37 @@ async def test_a_failure_reaches_the_workers_that_waited_and_is_not_kept(link: L
 
     assert [answer.body for answer in answers] == [b"body 1"] * 2
     assert later.body == b"body 2"
+
+
+async def test_whoever_waited_for_a_caller_who_went_away_asks_in_its_place(link: Link) -> None:
+    provider, one = Provider(), worker(link)
+    leading = asyncio.create_task(one.fill(DIGEST, provider))
+    await provider.is_asked.wait()
+    following = [asyncio.create_task(one.fill(DIGEST, provider)) for _ in range(5)]
+    await asyncio.sleep(0)  # they wait for the first
+    leading.cancel()
+    provider.may_answer.set()
+
+    answers = await asyncio.gather(*following)
+
+    assert leading.cancelled()
+    assert provider.calls == 2
+    assert {answer.body for answer in answers} == {b"body 2"}
+
+
+async def test_whoever_goes_away_while_waiting_takes_nothing_from_the_others(link: Link) -> None:
+    provider, one = Provider(), worker(link)
+    leading = asyncio.create_task(one.fill(DIGEST, provider))
+    await provider.is_asked.wait()
+    leaving, staying = (asyncio.create_task(one.fill(DIGEST, provider)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    provider.may_answer.set()
+
+    answers = await asyncio.gather(leading, staying)
+
+    assert leaving.cancelled()
+    assert [answer.body for answer in answers] == [b"body 1"] * 2
 
 
 async def test_what_was_sealed_with_the_former_key_stays_readable_and_what_is_new_is_sealed_with_the_newest(

@@ -16,6 +16,7 @@ from gateway.asked import Answer, Asked
 from gateway.cache import Kept
 from gateway.fastpath import what_is_meant
 from gateway.pipeline import Heard, Pipeline
+from tests.e2e.running import in_one_minute
 from tests.gateway.raw import (
     KEPT,
     KEPT_REFUSAL,
@@ -192,7 +193,7 @@ class TestWhatHasChanged:
         held = cache.held(digest_of(both.parts, target))
         assert held is not None
 
-        await cache._keep(digest_of(both.parts, target), Kept(200, b'{"new":1}', now, now + 60))
+        cache._keep(digest_of(both.parts, target), Kept(200, b'{"new":1}', now, now + 60))
         cache._opened[digest_of(both.parts, target)] = held
 
         (answer,) = await answers(both, asking(token, target))
@@ -206,6 +207,21 @@ class TestWhatHasChanged:
         given = await answers(both, *[asking(token)] * 6)
 
         assert [answer[9:12] for answer in given] == [b"200"] * 4 + [b"429"] * 2
+
+    async def test_the_quota_is_met_exactly_by_calls_that_come_in_the_same_turns(
+        self, both: Both, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = await both.another_token()
+        monkeypatch.setattr(both.parts.limiter, "limit_of", lambda group: 100)
+        await in_one_minute(5)
+
+        first = await answers(both, *[asking(token)] * 2)
+        together = await asyncio.gather(*(answers(both, *[asking(token)] * 3) for _ in range(40)))
+
+        given = [*first, *(answer for some in together for answer in some)]
+        granted = [int(header(answer, "ratelimit-remaining")) for answer in given if answer[9:12] == b"200"]
+        assert sorted(granted) == list(range(100))
+        assert [answer[9:12] for answer in given].count(b"429") == 22
 
     async def test_a_ban_leaves_no_byte(self, both: Both, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
         await conversation(both.direct, [asking(token)] * 2)
@@ -226,6 +242,8 @@ class TestWhatHasChanged:
         (answer,) = await answers(both, asking(token))
 
         assert answer.startswith(b"HTTP/1.1 503")
+        assert b"ratelimit-remaining: " in answer
+        assert b"x-response-cached: false" in answer
         assert b"application/json" in answer
 
     async def test_redis_forgetting_its_scripts_is_not_noticed(self, both: Both, token: str) -> None:
@@ -308,10 +326,10 @@ def test_what_is_read_at_a_glance_is_what_the_parser_reads(lines: list[tuple[str
 
     parsed = _parsed(b"GET / HTTP/1.1\r\n" + text + b"\r\n")
     if meant and parsed is not None:
-        glanced = [tuple(part.strip(b" \t") for part in line.split(b":", 1)) for line in meant.split(b"\r\n")[1:]]
+        glanced = [tuple(part.strip(b" \t") for part in line.split(b":", 1)) for line in meant.split(b"\r\n")[1:-2]]
         assert glanced == [(n, v) for n, v in parsed if n.lower() not in (b"x-odd", b"cookie")]
     elif meant:  # a line that means something is what the parser refuses: no such caller was ever learned
-        assert _parsed(b"GET / HTTP/1.1" + meant + b"\r\n\r\n") is None
+        assert _parsed(b"GET / HTTP/1.1" + meant) is None
 
 
 def _parsed(raw: bytes) -> list[tuple[bytes, bytes]] | None:

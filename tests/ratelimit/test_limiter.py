@@ -1,17 +1,20 @@
 """Quotas and refusals, counted by a real store: exact, by its clock, and the same on one server and on three."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from typing import Any, cast
 
 import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from config.quotas import HIGH_LATENCY_DOCUMENTS, JSON_RESOURCES
 from ratelimit import keys
 from ratelimit.ban import Ban
-from ratelimit.limiter import Counter, Limiter, TokenSeen
-from ratelimit.link import Link
+from ratelimit.limiter import Counter, Joint, Limiter, TokenSeen
+from ratelimit.link import Link, Questions
 from tests.conftest import HandClock
 from tests.ratelimit.servers import Valkey, eventually, eventually_answers
 
@@ -240,6 +243,93 @@ class TestCeiling:
             await limiter.look_at_ip("2001:db8:1:2::/64")
 
         assert not (await limiter.look_at_ip("2001:db8:1:3::/64")).is_banned
+
+
+class Asking(Questions):
+    """A joint question on its way."""
+
+    def __init__(self, joint: Joint) -> None:
+        super().__init__()
+        self.number = 1
+        self._joint = joint
+        self.heard = asyncio.get_running_loop().create_future()
+
+    def packed(self) -> bytes:
+        return self._joint.packed()
+
+    def hear(self, replies: list[Any]) -> None:
+        (self._joint.reply,) = replies
+        self.heard.set_result(None)
+
+
+async def asked_jointly(link: Link, opening: bytes, calls: int) -> Joint:
+    joint = Joint(opening)
+    joint.calls = calls
+    asking = Asking(joint)
+    assert link.ask(asking)
+    await asking.heard
+    return joint
+
+
+class TestCallsThatAskJointly:
+    """What each of them hears is what it would have heard, had it asked alone after those before it."""
+
+    @given(sizes=st.lists(st.integers(1, 8), min_size=1, max_size=6), ceiling=st.integers(1, 20))
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    async def test_a_ceiling_is_met_exactly(self, link: Link, limiter_of: Make, sizes: list[int], ceiling: int) -> None:
+        limiter = limiter_of(link, ip_per_minute=ceiling)
+        block = f"198.51.100.{next(NUMBERS)}"
+        await known_scripts(limiter)
+
+        seen = []
+        for size in sizes:
+            joint = await asked_jointly(link, limiter.opening_of_ip(block), size)
+            told = [limiter.told_ip(joint, number) for number in range(1, size + 1)]
+            seen += [await limiter.look_at_ip(block, heard=reply) for reply in told]
+
+        assert [one.requests for one in seen if not one.is_banned] == list(range(1, min(sum(sizes), ceiling) + 1))
+        assert [one.is_banned for one in seen] == [number >= ceiling for number in range(sum(sizes))]
+        assert len({one.ban for one in seen if one.ban}) == (sum(sizes) > ceiling)
+
+    @given(sizes=st.lists(st.integers(1, 8), min_size=1, max_size=6))
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    async def test_each_has_a_count_of_its_own_in_each_allowance(
+        self, link: Link, limiter_of: Make, sizes: list[int]
+    ) -> None:
+        limiter = limiter_of(link)
+        jti, counters = f"jti-{next(NUMBERS)}", (Counter("custom", 3), JSON)
+        await limiter.publish_state(jti, 1, b"state", 60)
+        await known_scripts(limiter)
+
+        counts = []
+        for size in sizes:
+            joint = await asked_jointly(link, limiter.opening_of_token(jti, 1, counters), size)
+            told = [limiter.told_token(joint, number) for number in range(1, size + 1)]
+            counts += [(await limiter.look_at_token(jti, 1, counters, reply)).counts for reply in told]
+
+        assert counts == [(number, number) for number in range(1, sum(sizes) + 1)]
+
+    async def test_a_state_that_has_changed_is_told_to_all_and_nothing_is_counted(
+        self, link: Link, limiter_of: Make
+    ) -> None:
+        limiter = limiter_of(link)
+        await known_token(limiter, 2)
+        await known_scripts(limiter)
+
+        joint = await asked_jointly(link, limiter.opening_of_token(JTI, 1, (JSON,)), 3)
+        seen = [await limiter.look_at_token(JTI, 1, (JSON,), limiter.told_token(joint, number)) for number in (1, 2, 3)]
+
+        assert {one.state for one in seen} == {b"state 2"}
+        assert (await limiter.peek_at_token(JTI, (JSON,))).counts == (0,)
+
+
+NUMBERS = itertools.count(1)
+
+
+async def known_scripts(limiter: Limiter) -> None:
+    """A question asked alone makes its script known; jointly it would only be told that it is not."""
+    await limiter.look_at_ip("203.0.113.1", count=False)
+    await limiter.look_at_token("nobody", 0, ())
 
 
 class TestRefusals:
