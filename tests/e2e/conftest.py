@@ -1,7 +1,7 @@
 """A gateway and simulated providers for each module that asks; settings are told by the module's `SETTINGS`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,20 @@ import pytest_asyncio
 from tests.e2e.running import Caller, Served, command, start_gateway, start_simulator
 
 ALL = {"siret": "13002526500013", "title": "Test"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the gateway logged beside the failure it may explain."""
+    report = yield
+    served = getattr(item, "funcargs", {}).get("gateway")
+    if report.failed and isinstance(served, Served):
+        ended = served.process.poll()
+        state = "is running" if ended is None else f"ended with {ended}"
+        report.sections.append((f"gateway {served.process.pid}, which {state}", served.log.read_text()[-8000:]))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import httpx
 OCTROI = str(Path(sys.executable).with_name("octroi"))
 RECIPIENT = "13002526500013"
 TRACE = {"context": "test", "object": "test", "recipient": RECIPIENT}
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 @dataclass
@@ -78,6 +78,8 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path)
             time.sleep(0.05)
         else:
             return
+    process.kill()  # its workers end with it; left alone, they would take over the spools of later runs
+    process.wait()
     raise AssertionError(f"{url} did not answer: {log.read_text()[-2000:]}")
 
 

@@ -18,6 +18,8 @@ from tests.e2e.running import OCTROI, START_SECONDS, _clean
 
 pytestmark = pytest.mark.slow
 
+ALWAYS = '[{"start": "00:00", "end": "23:59:59"}]'
+"""Maintenance at any hour, as real providers have at some: it is none of the simulated ones' business."""
 END = "Ctrl-C stops everything."
 
 
@@ -49,7 +51,7 @@ class Shown:
 def demonstration(folder: Path) -> Iterator[Shown]:
     """`octroi demo`, once it has shown all."""
     out = folder / "out"
-    environ = _clean() | {"OCTROI_DATA_DIR": str(folder / "data"), "OCTROI_UPSTREAM__MAINTENANCE": "false"}
+    environ = _clean() | {"OCTROI_DATA_DIR": str(folder / "data"), "OCTROI_PROVIDERS__DGFIP__MAINTENANCE": ALWAYS}
     with out.open("wb") as output, (folder / "log").open("ab") as log:
         command = [OCTROI, "demo", "--port", "0", "--latency", "0"]
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=log, start_new_session=True)

@@ -175,7 +175,7 @@ async def test_an_identical_call_under_way_is_a_conflict_and_a_later_one_is_not(
     caller: Caller, simulator: Served
 ) -> None:
     async with httpx.AsyncClient(base_url=simulator.url) as control:
-        await control.post("/_simulator/faults", json={"latency": 0.5})
+        await control.post("/_simulator/faults", json={"latency": 1.2})
         try:
             both = await asyncio.gather(
                 caller.ask(UNITE, object="twin", headers={"cache-control": "no-cache"}), _later(caller)

@@ -1,16 +1,18 @@
 """How a gateway ends: well, once it has finished what it had begun; and at once, where it cannot begin."""
 
 import asyncio
+import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from providers.simulator.identifiers import siren_of
-from tests.e2e.office import open_office
-from tests.e2e.running import OCTROI, Served, _clean
+from tests.e2e.office import children_of, open_office
+from tests.e2e.running import OCTROI, Served, _clean, start_gateway
 from tests.e2e.simulated import calls_about, providers
 
 WORKERS = 2
@@ -50,6 +52,24 @@ async def test_calls_under_way_are_answered_and_recorded_before_the_gateway_ends
     assert len(found) == len(answers)
     assert log.count('"event": "gateway_stopped"') == WORKERS
     assert "Traceback" not in log
+
+
+async def test_workers_whose_supervisor_is_killed_end_well_and_free_the_port(gateway: Served, tmp_path: Path) -> None:
+    told = {name: value for name, value in gateway.environ.items() if name.startswith("OCTROI_")}
+    orphaned = start_gateway(tmp_path, told | {"OCTROI_DATA_DIR": str(tmp_path)}, workers=WORKERS)
+    workers = children_of({orphaned.process.pid})
+
+    orphaned.process.kill()
+    orphaned.process.wait()
+
+    until = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{pid}") for pid in workers):  # noqa: PTH110, ASYNC240 - no disk is behind it
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{orphaned.url}/livez")
+    assert orphaned.log.read_text().count('"event": "gateway_stopped"') == WORKERS
 
 
 async def test_a_gateway_whose_workers_cannot_begin_ends_at_once_and_says_why(
