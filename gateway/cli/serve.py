@@ -4,18 +4,20 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import structlog
 import typer
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from config.clock import system_clock
 from config.settings import PREFIX, Settings, load
-from gateway import metrics
+from gateway import logs, metrics
 from gateway.cli.common import Failed, resolved
 from gateway.cli.config import verify
 from gateway.database import migrate
@@ -25,16 +27,47 @@ GRACE_SECONDS = 12
 SILENT_SECONDS = 60
 """A worker that does not answer its supervisor for so long is replaced. On a machine that is short of CPU it takes more
 than uvicorn's five seconds to begin, and would be replaced for ever."""
+AGAIN_SECONDS = 1.0
+"""Between two tries at a worker that cannot begin."""
+
+log = structlog.get_logger()
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's, which also hears at once of a worker that dies instead of answering."""
+    """uvicorn's, with two more manners.
+
+    It hears at once of a worker that dies instead of answering. And a worker that cannot begin ends the gateway only
+    until all have served once: what is wrong then is the configuration. Later it is a full disk or the like, which
+    passes: the others go on, and one more is tried until it can begin.
+    """
+
+    def __init__(self, settings: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        """No worker is started yet."""
+        super().__init__(settings, sockets)
+        self._all_have_served = False
+        self.not_started = False
 
     def keep_subprocess_alive(self) -> None:
         """Ask each worker how it is, and replace the dead."""
-        for process in self.processes:
+        for number, process in enumerate(self.processes):
             process.child_conn.close()  # its copy is the worker's: with the last one closed, the silence has an end
-        super().keep_subprocess_alive()
+            if process.is_alive(SILENT_SECONDS):
+                continue
+            process.kill()
+            process.join()
+            cannot_begin = process.exitcode == STARTUP_FAILURE
+            if cannot_begin and not self._all_have_served:
+                self.not_started = True
+                self.should_exit.set()
+                return
+            log.error("worker_died", pid=process.pid, exit=process.exitcode)
+            if cannot_begin:
+                time.sleep(AGAIN_SECONDS)
+            self.processes[number] = Process(self.config, self.sockets)
+            self.processes[number].start()
+        if not self._all_have_served and all(process.is_ready(SILENT_SECONDS) for process in self.processes):
+            self._all_have_served = True
+            log.info("all_workers_serve", workers=len(self.processes))
 
 
 def serve(
@@ -79,6 +112,7 @@ def run_gateway(settings: Settings, listener: socket.socket, workers: int) -> No
     """Migrate, then serve until a signal comes."""
     assert settings.database_url is not None
     asyncio.run(_migrated(settings.database_url.get_secret_value()))
+    logs.configure(settings.log_level, human=sys.stderr.isatty())
     host, port = listener.getsockname()[:2]
     if settings.public_url is None:
         shown = f"[{host}]" if ":" in host else host
@@ -138,7 +172,7 @@ def run_uvicorn(application: Callable[..., Any] | str, listener: socket.socket, 
     if isinstance(application, str):
         supervisor = Supervisor(settings, sockets=[listener])
         supervisor.run()
-        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        if supervisor.not_started:
             raise Failed("The gateway did not start: the lines above say why")
     else:
         uvicorn.Server(settings).run(sockets=[listener])

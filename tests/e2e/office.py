@@ -102,13 +102,6 @@ async def open_office(gateway: Served, database_url: str = "") -> AsyncIterator[
         await pool.close()
 
 
-async def in_one_minute(seconds: float) -> None:
-    """Wait for the next minute where the running one has not that long to go."""
-    left = 60 - time.time() % 60
-    if left < seconds:
-        await asyncio.sleep(left + 0.05)
-
-
 def uuid_of(text: str) -> UUID:
     """For conditions on a habilitation."""
     return UUID(text)
@@ -138,3 +131,9 @@ def children_of(parents: set[int]) -> set[int]:
             if int(parent) in found and state != "Z":
                 found.add(pid)
     return found - parents
+
+
+def workers_of(gateway: Served) -> list[int]:
+    """The living processes that serve."""
+    children = children_of({gateway.process.pid})
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]

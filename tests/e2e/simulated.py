@@ -7,6 +7,10 @@ import httpx
 
 from tests.e2e.running import Served
 
+TWINS_MEET = 1.2
+"""Seconds for which a provider keeps a call waiting, so that a second one meets it even on a busy machine; INSEE is
+given two."""
+
 
 @asynccontextmanager
 async def providers(

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from providers.simulator.world import SHOWCASE
-from tests.e2e.office import Office, Registered, children_of, open_office
+from tests.e2e.office import Office, Registered, open_office, workers_of
 from tests.e2e.running import TRACE, Served, code_of, start_gateway
 
 WORKERS = 2
@@ -38,12 +38,6 @@ async def office(gateway: Served) -> AsyncIterator[Office]:
 @pytest_asyncio.fixture(scope="module")
 async def caller(office: Office) -> Registered:
     return await office.caller()
-
-
-def workers_of(gateway: Served) -> list[int]:
-    """The living processes that serve."""
-    children = children_of({gateway.process.pid})
-    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def load(caller: Registered, until: asyncio.Event, clients: int = 8) -> list[httpx.Response]:

@@ -11,7 +11,7 @@ import redis
 from providers.simulator.identifiers import siren_of
 from tests.e2e.office import Office, Registered, everything, open_office
 from tests.e2e.running import TRACE, Served, code_of
-from tests.e2e.simulated import calls_about, providers
+from tests.e2e.simulated import TWINS_MEET, calls_about, providers
 
 WORKERS = 2
 SETTINGS = {
@@ -138,7 +138,7 @@ async def test_a_failure_is_shared_with_those_who_wait_and_with_nobody_later(
     siren = siren_of("00210009")
     path = f"/v4/insee/sirene/unites_legales/{siren}"
 
-    async with providers(simulator, latency=0.4, faults={siren: "http_500"}):
+    async with providers(simulator, latency=TWINS_MEET, faults={siren: "http_500"}):
         failed = await caller.many(path, 40)
         calls = await calls_about(simulator, siren)
         again = await caller.ask(path)

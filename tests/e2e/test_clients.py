@@ -25,8 +25,8 @@ from api_entreprise.models.healthcheck_status import HealthcheckStatus, StatusEn
 from providers.simulator.faults import BY_NAME
 from providers.simulator.identifiers import siret_of
 from providers.simulator.world import SHOWCASE, World
-from tests.e2e.office import Office, in_one_minute, open_office
-from tests.e2e.running import RECIPIENT, Served
+from tests.e2e.office import Office, open_office
+from tests.e2e.running import RECIPIENT, Served, in_one_minute
 from tests.e2e.simulated import providers
 
 SETTINGS = {

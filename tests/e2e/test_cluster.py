@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from providers.simulator.identifiers import siren_of
 from providers.simulator.world import SHOWCASE
-from tests.e2e.office import Office, in_one_minute, open_office
-from tests.e2e.running import Served, bytes_from, code_of
-from tests.e2e.simulated import calls_about, providers
+from tests.e2e.office import Office, open_office
+from tests.e2e.running import Served, bytes_from, code_of, in_one_minute
+from tests.e2e.simulated import TWINS_MEET, calls_about, providers
 from tests.ratelimit.servers import Cluster
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,7 @@ async def test_an_identical_call_under_way_is_a_conflict_and_a_link_leads_to_its
     caller = await office.caller()
     no_cache = {"cache-control": "no-cache"}
 
-    async with providers(simulator, latency=0.4):
+    async with providers(simulator, latency=TWINS_MEET):
         twins = await asyncio.gather(*(caller.ask(UNITE, headers=no_cache) for _ in range(2)))
     certificate = await caller.ask(f"/v4/urssaf/unites_legales/{SHOWCASE.siren}/attestation_vigilance")
     async with httpx.AsyncClient() as client:

@@ -24,8 +24,8 @@ from gateway.tokens import Keys
 from providers import ENDPOINTS
 from providers.simulator.faults import BY_NAME
 from providers.simulator.world import SHOWCASE
-from tests.e2e.office import Office, in_one_minute, open_office
-from tests.e2e.running import RECIPIENT, Caller, Served, code_of
+from tests.e2e.office import Office, open_office
+from tests.e2e.running import RECIPIENT, Caller, Served, code_of, in_one_minute
 
 SETTINGS = {"OCTROI_RATELIMIT__GROUPS__MCP": "40"}
 DOCUMENTED = {

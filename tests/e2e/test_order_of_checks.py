@@ -11,6 +11,7 @@ from providers.simulator.identifiers import siren_of
 from providers.simulator.world import SHOWCASE
 from tests.e2e.conftest import Desk
 from tests.e2e.running import Caller, Served, code_of, codes_of, command
+from tests.e2e.simulated import TWINS_MEET, providers
 
 UNITE = f"/v4/insee/sirene/unites_legales/{SHOWCASE.siren}"
 SETTINGS = {
@@ -174,14 +175,10 @@ async def test_scopes_are_those_of_the_registry_whatever_the_token_says(desk: De
 async def test_an_identical_call_under_way_is_a_conflict_and_a_later_one_is_not(
     caller: Caller, simulator: Served
 ) -> None:
-    async with httpx.AsyncClient(base_url=simulator.url) as control:
-        await control.post("/_simulator/faults", json={"latency": 1.2})
-        try:
-            both = await asyncio.gather(
-                caller.ask(UNITE, object="twin", headers={"cache-control": "no-cache"}), _later(caller)
-            )
-        finally:
-            await control.post("/_simulator/reset")
+    async with providers(simulator, latency=TWINS_MEET):
+        both = await asyncio.gather(
+            caller.ask(UNITE, object="twin", headers={"cache-control": "no-cache"}), _later(caller)
+        )
     again = await caller.ask(UNITE, object="twin", headers={"cache-control": "no-cache"})
 
     assert sorted(answer.status_code for answer in both) == [200, 409]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from providers.simulator.identifiers import siren_of
-from tests.e2e.office import children_of, open_office
+from tests.e2e.office import children_of, open_office, workers_of
 from tests.e2e.running import OCTROI, Served, _clean, start_gateway
 from tests.e2e.simulated import calls_about, providers
 
@@ -37,7 +37,7 @@ async def test_calls_under_way_are_answered_and_recorded_before_the_gateway_ends
             gateway.process.send_signal(signal.SIGTERM)
 
             answers = await asyncio.gather(*under_way)
-            ended = await asyncio.to_thread(gateway.process.wait, 15)
+            ended = await asyncio.to_thread(gateway.process.wait, 40)
             with pytest.raises(httpx.TransportError):
                 await idle.get("/v3/ping")
 
@@ -62,7 +62,7 @@ async def test_workers_whose_supervisor_is_killed_end_well_and_free_the_port(gat
     orphaned.process.kill()
     orphaned.process.wait()
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + 40
     while any(os.path.exists(f"/proc/{pid}") for pid in workers):  # noqa: PTH110, ASYNC240 - no disk is behind it
         assert time.monotonic() < until
         await asyncio.sleep(0.05)
@@ -70,6 +70,38 @@ async def test_workers_whose_supervisor_is_killed_end_well_and_free_the_port(gat
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{orphaned.url}/livez")
     assert orphaned.log.read_text().count('"event": "gateway_stopped"') == WORKERS
+
+
+async def test_a_worker_that_dies_while_none_can_begin_is_replaced_once_one_can_and_the_others_serve_meanwhile(
+    module_database: str, module_redis: str, tmp_path: Path
+) -> None:
+    told = {"OCTROI_DATABASE_URL": module_database, "OCTROI_REDIS_URL": module_redis}
+    gateway = await asyncio.to_thread(start_gateway, tmp_path, told, workers=WORKERS)
+    spool = tmp_path / "spool"
+    one, other = workers_of(gateway)
+
+    spool.rename(tmp_path / "kept")
+    spool.touch()
+    os.kill(one, signal.SIGKILL)
+    await logged(gateway, "the audit spool cannot use", times=2)
+    meanwhile = workers_of(gateway)
+    alive = await asyncio.to_thread(httpx.get, f"{gateway.url}/livez")
+    spool.unlink()
+    (tmp_path / "kept").rename(spool)
+    await logged(gateway, '"event": "gateway_started"', times=WORKERS + 1)
+
+    assert alive.status_code == 200
+    assert other in meanwhile
+    assert len(workers_of(gateway)) == WORKERS
+    assert gateway.stop() == 0
+
+
+async def logged(gateway: Served, words: str, times: int) -> None:
+    """Wait until it logged them that often."""
+    until = time.monotonic() + 40
+    while gateway.log.read_text().count(words) < times:
+        assert time.monotonic() < until, gateway.log.read_text()
+        await asyncio.sleep(0.05)
 
 
 async def test_a_gateway_whose_workers_cannot_begin_ends_at_once_and_says_why(
@@ -83,7 +115,7 @@ async def test_a_gateway_whose_workers_cannot_begin_ends_at_once_and_says_why(
     }
 
     ended = await asyncio.to_thread(
-        subprocess.run, [OCTROI, "serve", "--port", "0"], env=environ, capture_output=True, text=True, timeout=40
+        subprocess.run, [OCTROI, "serve", "--port", "0"], env=environ, capture_output=True, text=True, timeout=60
     )
 
     assert ended.returncode == 1

@@ -13,9 +13,9 @@ from providers.simulator.identifiers import siren_of
 from providers.simulator.world import SHOWCASE
 from ratelimit import keys
 from ratelimit.ban import Ban
-from tests.e2e.office import Office, Registered, in_one_minute, uuid_of
-from tests.e2e.running import RECIPIENT, Caller, Served, command
-from tests.e2e.simulated import providers
+from tests.e2e.office import Office, Registered, uuid_of
+from tests.e2e.running import RECIPIENT, Caller, Served, command, in_one_minute
+from tests.e2e.simulated import TWINS_MEET, providers
 
 UNITE = f"/v4/insee/sirene/unites_legales/{SHOWCASE.siren}"
 ETABLISSEMENT = f"/v4/insee/sirene/etablissements/{SHOWCASE.siret}"
@@ -94,7 +94,7 @@ async def test_a_429_a_conflict_and_a_provider_s_failure_are_recorded(
     path = f"/v4/insee/sirene/unites_legales/{siren}"
     await in_one_minute(3)
     over = [await hurried.ask(UNITE) for _ in range(2)][1]
-    async with providers(simulator, latency=0.4, faults={siren: "http_502"}):
+    async with providers(simulator, latency=TWINS_MEET, faults={siren: "http_502"}):
         answers = await asyncio.gather(caller.ask(path), caller.ask(path))
 
     failed, conflict = sorted(answers, key=lambda answer: answer.status_code, reverse=True)

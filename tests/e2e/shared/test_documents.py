@@ -9,8 +9,8 @@ import pytest
 
 from providers.simulator.identifiers import siren_of
 from providers.simulator.world import SHOWCASE
-from tests.e2e.office import Office, Registered, in_one_minute
-from tests.e2e.running import Served, code_of
+from tests.e2e.office import Office, Registered
+from tests.e2e.running import Served, code_of, in_one_minute
 
 URSSAF = "/v4/urssaf/unites_legales/{}/attestation_vigilance"
 DGFIP = "/v4/dgfip/unites_legales/{}/attestation_fiscale"
