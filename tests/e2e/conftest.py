@@ -18,7 +18,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the gateway logged beside the failure it may explain."""
     report = yield
-    served = getattr(item, "funcargs", {}).get("gateway")
+    given = getattr(item, "funcargs", {})
+    served = given.get("gateway") or getattr(given.get("house"), "gateway", None)
     if report.failed and isinstance(served, Served):
         ended = served.process.poll()
         state = "is running" if ended is None else f"ended with {ended}"
