@@ -129,6 +129,12 @@ def packed_name(digest: bytes) -> bytes:
 
 Make = Callable[[], Awaitable[Kept]]
 """Makes an answer, refusals of the provider included; nothing is kept where `expires_at` is not after `filled_at`."""
+Enter = Callable[[], Awaitable[None]]
+"""Lets a caller in, or raises."""
+
+
+async def _freely() -> None:
+    pass
 
 
 class AnswerCache:
@@ -189,11 +195,15 @@ class AnswerCache:
             return None
         return kept if kept.expires_at > self._clock() else None
 
-    async def fill(self, digest: bytes, make: Make) -> Kept:
+    async def fill(self, digest: bytes, make: Make, enter: Enter = _freely) -> Kept:
         """The answer that `make` gives, asked once for all who want it now, in whatever worker they are.
 
-        The first who asks makes it; should that one be cancelled, the next does.
+        The first who asks makes it; should that one be cancelled, the next does. Nobody is given anything before
+        `enter` has let him in; its question and ours leave together.
         """
+        if digest in self._flights:
+            await enter()
+            enter = _freely
         while (flight := self._flights.get(digest)) is not None:
             try:
                 return await asyncio.shield(flight)
@@ -201,8 +211,16 @@ class AnswerCache:
                 if not flight.cancelled() or _is_cancelled():
                     raise
         flight = self._flights[digest] = asyncio.get_running_loop().create_future()
+        seeking = self._ask_for_lead(digest)
         try:
-            kept = await self._fly(digest, make)
+            await enter()
+        except BaseException:
+            del self._flights[digest]
+            flight.cancel()
+            seeking.add_done_callback(partial(self._give_back, digest))
+            raise
+        try:
+            kept = await self._fly(digest, make, seeking)
         except Exception as error:
             flight.set_exception(error)
             flight.exception()  # seen: whoever waits is told, and maybe nobody does
@@ -221,9 +239,9 @@ class AnswerCache:
         if self._flights:
             await asyncio.wait(list(self._flights.values()), timeout=PATIENCE_SECONDS)
 
-    async def _fly(self, digest: bytes, make: Make) -> Kept:
+    async def _fly(self, digest: bytes, make: Make, seeking: "asyncio.Future[object]") -> Kept:
         try:
-            leads, kept = await self._seek(digest)
+            leads, kept = self._sought(digest, await seeking)
             if kept is None and not leads:
                 leads, kept = await self._follow(digest)
         except RedisUnavailable:
@@ -246,23 +264,24 @@ class AnswerCache:
         until = loop.time() + PATIENCE_SECONDS
         while loop.time() < until:
             await asyncio.sleep(POLL_SECONDS)
-            leads, kept = await self._seek(digest, has_waited=True)
+            leads, kept = self._sought(digest, await self._ask_for_lead(digest), has_waited=True)
             if leads or kept is not None:
                 return leads, kept
         return False, None
 
-    async def _seek(self, digest: bytes, *, has_waited: bool = False) -> tuple[bool, Kept | None]:
-        """Whether we lead from now on, and the answer if it is there, or its failure for those who waited for it.
-
-        Asked as one and in this order: whoever led before us kept what it brought in the act of letting go.
-        """
+    def _ask_for_lead(self, digest: bytes) -> "asyncio.Future[object]":
+        """Lead, answer and failure are asked for as one and in this order: whoever led before us kept what it brought
+        in the act of letting go."""
         held = self._opened.get(digest)
         names = (_key(digest), _lock(digest), _failed(digest))
-        told = (held.head if held else b"", HEAD_BYTES, LEAD_MILLISECONDS)
-        won, stored, failure = cast("list[object]", await self._link.call(SEEK, names, told))
+        return self._link.call(SEEK, names, (held.head if held else b"", HEAD_BYTES, LEAD_MILLISECONDS))
+
+    def _sought(self, digest: bytes, reply: object, *, has_waited: bool = False) -> tuple[bool, Kept | None]:
+        """Whether we lead from now on, and the answer if it is there, or its failure for those who waited for it."""
+        won, stored, failure = cast("list[object]", reply)
         kept = self.read(digest, stored)
         if kept is None and has_waited and isinstance(failure, bytes):
-            kept = self._unsealed(failure, names[2])
+            kept = self._unsealed(failure, _failed(digest))
         return won == 1, kept
 
     def _keep(self, digest: bytes, kept: Kept) -> None:
@@ -282,6 +301,12 @@ class AnswerCache:
             if not isinstance(error, RedisUnavailable):
                 log.error("answer_not_kept", reason=str(error))
             # A full Redis refuses to store, but not to forget.
+            self._link.send(lock, b"DEL", lock).add_done_callback(heed)
+
+    def _give_back(self, digest: bytes, seeking: "asyncio.Future[object]") -> None:
+        """The lead, where it was won by one who was not let in."""
+        if not seeking.cancelled() and seeking.exception() is None and cast("list[object]", seeking.result())[0] == 1:
+            lock = _lock(digest)
             self._link.send(lock, b"DEL", lock).add_done_callback(heed)
 
     async def _let_go(self, digest: bytes) -> None:

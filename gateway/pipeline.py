@@ -22,6 +22,7 @@ from gateway.asked import SILENCE, Answer, Asked
 from gateway.cache import AnswerCache, Kept
 from gateway.documents import Documents
 from gateway.errors import GONE_INPI, GONE_V2, JSON, NOT_A_PAGE, TEXT, VENDOR_JSON, Refusal, Refused, provider_failure
+from gateway.guard import Guard, guard_key
 from gateway.metrics import Metrics
 from gateway.registry.registry import Registry, RegistryUnavailable
 from gateway.registry.state import TokenState
@@ -30,13 +31,10 @@ from gateway.tokens import Claims, VerifiedTokens, find_token
 from providers.base import Call, Endpoint, ProviderFailed, Upstream, serialise
 from ratelimit.address import block_of
 from ratelimit.bans import Bans
-from ratelimit.limiter import Counter, IpSeen, Limiter, Reply, TokenSeen, heed, quota_headers, retry_after
+from ratelimit.limiter import Counter, IpSeen, Limiter, Reply, TokenSeen, quota_headers, retry_after
 from ratelimit.link import AGAIN, Link, RedisUnavailable
 
 log = structlog.get_logger()
-
-DUPLICATE_MILLISECONDS = 60_000
-"""Longest life of a duplicate guard, should its holder die (behaviours §2.1)."""
 
 _LEARNING_ROUNDS = 4
 """Changes of a token's state that may cross one request; more than one is already unheard of."""
@@ -289,12 +287,15 @@ class Pipeline:
         make = self._make(endpoint, call)
         keeps = endpoint.cache is not None and not asked.no_cache
         turn.cache_status = b"Octroi; fwd=" + (b"uri-miss" if keeps else b"request" if asked.no_cache else b"bypass")
-        guard = self._guard_key(state, endpoint, asked)
-        await self._enter(guard)  # 409 00015
+        guard = Guard(self.link, guard_key(state, endpoint, asked), self._guarded)
         try:
-            kept = await (self.cache.fill(self.digest(turn.found, asked.parameters), make) if keeps else make())
+            if keeps:
+                kept = await self.cache.fill(self.digest(turn.found, asked.parameters), make, guard.enter)
+            else:
+                await guard.enter()  # 409 00015
+                kept = await make()
         finally:
-            self._leave(guard)
+            guard.leave()
         if keeps and kept.expires_at > kept.filled_at:
             turn.cache_status += b"; stored"
         return kept
@@ -319,26 +320,6 @@ class Pipeline:
     def _lasting(self, endpoint: Endpoint) -> int:
         assert endpoint.cache is not None
         return endpoint.cache.span or endpoint.cache.seconds(datetime.fromtimestamp(self.clock(), PARIS))
-
-    @staticmethod
-    def _guard_key(state: TokenState, endpoint: Endpoint, asked: Asked) -> bytes:
-        told = b"\0".join([endpoint.operation_id.encode(), asked.raw_path, asked.query])
-        return b"octroi:{t:%b}:d:%b" % (state.jti.encode(), hashlib.blake2b(told, digest_size=16).hexdigest().encode())
-
-    async def _enter(self, guard: bytes) -> None:
-        """Only on a miss: a kept answer takes no time in which a twin could come."""
-        try:
-            entered = await self.link.send(guard, b"SET", guard, b"1", b"NX", b"PX", DUPLICATE_MILLISECONDS)
-        except RedisUnavailable:
-            entered = None if guard in self._guarded else b"OK"
-        if entered is None:
-            raise Refusal.of(Refused.CONFLICT)
-        self._guarded.add(guard)
-
-    def _leave(self, guard: bytes) -> None:
-        """Sent before the answer leaves, so that it is gone when the caller asks again; nobody waits for it."""
-        self._guarded.discard(guard)
-        self.link.send(guard, b"DEL", guard).add_done_callback(heed)
 
     # Answer.
 

@@ -4,21 +4,32 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-WINDOW_SECONDS = 20.0
+WINDOW_SECONDS = 20
 LEAST_CALLS = 10
 OPENING_SHARE = 0.5
 COOLDOWN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Second:
+    """What came of the calls that ended in one second."""
+
+    number: int
+    calls: int = 0
+    failures: int = 0
 
 
 @dataclass
 class Breaker:
     """Judges by the share of failures in a sliding window, so that a provider that flaps does not make it oscillate.
 
-    `now` is a monotonic clock, in seconds.
+    The window slides by whole seconds: what is remembered does not grow with the traffic. `now` is a monotonic clock,
+    in seconds.
     """
 
     now: Callable[[], float]
-    _outcomes: deque[tuple[float, bool]] = field(default_factory=deque)
+    _seconds: deque[_Second] = field(default_factory=deque)
+    _calls: int = 0
     _failures: int = 0
     _opened_at: float | None = None
     _probing: bool = False
@@ -32,11 +43,12 @@ class Breaker:
 
     def lets_through(self) -> bool:
         """Whether a call may be made now; half open, one at a time may."""
-        state = self.state
-        if state == "half_open" and not self._probing:
-            self._probing = True
+        if self._opened_at is None:
             return True
-        return state == "closed"
+        if self._probing or self.state == "open":
+            return False
+        self._probing = True
+        return True
 
     def seconds_left(self) -> int:
         """Seconds until the next call is let through, at least one."""
@@ -48,16 +60,26 @@ class Breaker:
         if self._probing:
             self._probing = False
             self._opened_at = now if failed else None
-            self._outcomes.clear()
-            self._failures = 0
+            self._seconds.clear()
+            self._calls = self._failures = 0
             return
-        self._outcomes.append((now, failed))
-        self._failures += failed
-        while self._outcomes[0][0] < now - WINDOW_SECONDS:
-            self._failures -= self._outcomes.popleft()[1]
-        if len(self._outcomes) >= LEAST_CALLS and self._failures >= OPENING_SHARE * len(self._outcomes):
+        self._count(int(now), failed)
+        if failed and self._calls >= LEAST_CALLS and self._failures >= OPENING_SHARE * self._calls:
             self._opened_at = now
 
     def forget_probe(self) -> None:
         """The call that was let through was given up before it said anything."""
         self._probing = False
+
+    def _count(self, second: int, failed: bool) -> None:
+        seconds = self._seconds
+        if not seconds or seconds[-1].number != second:
+            seconds.append(_Second(second))
+            while seconds[0].number <= second - WINDOW_SECONDS:
+                gone = seconds.popleft()
+                self._calls -= gone.calls
+                self._failures -= gone.failures
+        seconds[-1].calls += 1
+        seconds[-1].failures += failed
+        self._calls += 1
+        self._failures += failed

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 import redis.asyncio as redis
 
@@ -99,6 +100,46 @@ async def test_whoever_waited_for_a_caller_who_went_away_asks_in_its_place(link:
     assert leading.cancelled()
     assert provider.calls == 2
     assert {answer.body for answer in answers} == {b"body 2"}
+
+
+class NotLetIn(Exception):
+    pass
+
+
+async def test_whoever_is_not_let_in_is_given_nothing_and_leaves_the_lead_to_others(link: Link) -> None:
+    provider, one = Provider(), worker(link)
+    provider.may_answer.set()
+
+    async def never() -> None:
+        await asyncio.sleep(0.05)
+        raise NotLetIn
+
+    refused = asyncio.create_task(one.fill(DIGEST, provider, never))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(one.fill(DIGEST, provider)) for _ in range(3)]
+    with pytest.raises(NotLetIn):
+        await refused
+    answers = await asyncio.gather(*waiting)
+    elsewhere = await worker(link).fill(DIGEST, provider)
+
+    assert provider.calls == 1
+    assert {answer.body for answer in (*answers, elsewhere)} == {b"body 1"}
+    assert await link.send(DIGEST, b"KEYS", b"*:lead") == []
+
+
+async def test_whoever_is_not_let_in_does_not_wait_for_the_answer_of_others(link: Link) -> None:
+    provider, one = Provider(), worker(link)
+    leading = asyncio.create_task(one.fill(DIGEST, provider))
+    await provider.is_asked.wait()
+
+    async def never() -> None:
+        raise NotLetIn
+
+    with pytest.raises(NotLetIn):
+        await one.fill(DIGEST, provider, never)
+    provider.may_answer.set()
+
+    assert (await leading).body == b"body 1"
 
 
 async def test_whoever_goes_away_while_waiting_takes_nothing_from_the_others(link: Link) -> None:

@@ -1,0 +1,53 @@
+"""The guard against twins: a call like one that its token has under way is a conflict (behaviours §2.1)."""
+
+import hashlib
+
+from gateway.asked import Asked
+from gateway.errors import Refusal, Refused
+from gateway.registry.state import TokenState
+from providers.base import Endpoint
+from ratelimit.limiter import heed
+from ratelimit.link import Link, RedisUnavailable
+
+LONGEST_MILLISECONDS = 60_000
+"""Life of a guard whose holder died."""
+
+
+class Guard:
+    """Of one call, from its making on: Redis is asked at once. `enter` it, then `leave` it whatever happens.
+
+    Only on a miss: a kept answer takes no time in which a twin could come.
+    """
+
+    __slots__ = ("_asked", "_has_entered", "_key", "_link", "_under_way")
+
+    def __init__(self, link: Link, key: bytes, under_way: set[bytes]) -> None:
+        """`under_way` holds the keys of this worker's calls: what it goes by where Redis is away."""
+        self._link = link
+        self._key = key
+        self._under_way = under_way
+        self._has_entered = False
+        self._asked = link.send(key, b"SET", key, b"1", b"NX", b"PX", LONGEST_MILLISECONDS)
+
+    async def enter(self) -> None:
+        """Raises Refusal (409 00015) where a twin is under way."""
+        try:
+            is_free = await self._asked is not None
+        except RedisUnavailable:
+            is_free = self._key not in self._under_way
+        if not is_free:
+            raise Refusal.of(Refused.CONFLICT)
+        self._has_entered = True
+        self._under_way.add(self._key)
+
+    def leave(self) -> None:
+        """Sent before the answer leaves, so that it is gone when the caller asks again; nobody waits for it."""
+        if self._has_entered:
+            self._under_way.discard(self._key)
+            self._link.send(self._key, b"DEL", self._key).add_done_callback(heed)
+
+
+def guard_key(state: TokenState, endpoint: Endpoint, asked: Asked) -> bytes:
+    """What twins have in common: token, operation, path and query."""
+    told = b"\0".join([endpoint.operation_id.encode(), asked.raw_path, asked.query])
+    return b"octroi:{t:%b}:d:%b" % (state.jti.encode(), hashlib.blake2b(told, digest_size=16).hexdigest().encode())
