@@ -18,7 +18,7 @@ from audit.record import Outcome
 from config.clock import Clock
 from gateway.sealed import HEAD_BYTES, Broken, Seal
 from ratelimit.limiter import heed
-from ratelimit.link import UNHEARD, Link, RedisUnavailable
+from ratelimit.link import UNHEARD, Link, RedisUnavailable, slot_of
 from ratelimit.resp import bulk
 from ratelimit.scripts import Script
 
@@ -122,9 +122,10 @@ class Look:
         self.kept: Kept | None = None
 
 
-def packed_name(digest: bytes) -> bytes:
-    """Under which an answer is stored, as it goes over the wire."""
-    return bulk(_key(digest))
+def packed_name(digest: bytes) -> tuple[bytes, int]:
+    """Under which an answer is stored, as it goes over the wire; and the slot of that name."""
+    key = _key(digest)
+    return bulk(key), slot_of(key)
 
 
 Make = Callable[[], Awaitable[Kept]]
@@ -164,7 +165,10 @@ class AnswerCache:
 
     @staticmethod
     def packed_look(looks: "Iterable[Look]") -> bytes:
-        """The question of `look` for several answers at once, as it goes over the wire; its reply is a list."""
+        """The question of `look` for several answers at once, as it goes over the wire; its reply is a list.
+
+        On a cluster they must be of one slot.
+        """
         names, heads = [], [_LENGTH]
         for look in looks:
             names.append(look.name)

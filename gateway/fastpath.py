@@ -36,6 +36,7 @@ from gateway.tokens import Claims, find_token
 from providers.base import Endpoint
 from ratelimit.address import block_of
 from ratelimit.limiter import Counter, Joint, quota_headers, window_end
+from ratelimit.link import Connection as Way
 from ratelimit.link import Questions
 
 log = structlog.get_logger()
@@ -97,7 +98,8 @@ class Grant:
     counters: tuple[Counter, ...]
     limits: tuple[int, ...]
     opening: bytes
-    """Of the question about the token."""
+    slot: int
+    """Both of the question about the token."""
     head: bytes
     members: bytes
 
@@ -113,7 +115,8 @@ class Caller:
     accept: bytes
     content_type: bytes
     opening: bytes
-    """Of the question about the address."""
+    slot: int
+    """Both of the question about the address."""
     grants: dict[str, Grant] = field(default_factory=dict)
 
 
@@ -128,6 +131,8 @@ class Target:
     digest: bytes
     name: bytes
     """Of the answer, as it goes over the wire."""
+    slot: int
+    """Of that name."""
     head: bytes = b""
     members: bytes = b""
     """Both written down at the first answer: most targets of some callers never have one here."""
@@ -142,8 +147,8 @@ class FastPath:
         self._router = pipeline.router
         self._registry = pipeline.registry
         self._bans = pipeline.bans
-        self._link = pipeline.link
         self._round: Round | None = None
+        self.link = pipeline.link
         self.limiter = pipeline.limiter
         self.cache = pipeline.cache
         self.trail = pipeline.trail
@@ -186,12 +191,8 @@ class FastPath:
             return False
         joined = self._round
         if joined is None or joined.has_left:
-            joined = Round(self)
-            if not self._link.ask(joined):
-                return False
-            self._round = joined
-        joined.join(Exchange(self, connection, caller, target, grant, at, request_id or self._request_ids()))
-        return True
+            joined = self._round = Round(self)
+        return joined.join(Exchange(self, connection, caller, target, grant, at, request_id or self._request_ids()))
 
     def _caller(self, lines: bytes, connection: Connection) -> Caller | None:
         caller = self._callers[_mark(connection.hasher, lines)]
@@ -214,7 +215,7 @@ class FastPath:
             return
         block = block_of(asked.address)
         told = (asked.user_agent, asked.accept, asked.content_type)
-        caller = Caller(asked.address, block, asked.claims, *told, self.limiter.opening_of_ip(block))
+        caller = Caller(asked.address, block, asked.claims, *told, *self.limiter.opening_of_ip(block))
         self._callers.remember(mark, caller)
         if not request_id and lines != meant:
             self._callers.remember(_mark(hasher, lines), caller)
@@ -235,7 +236,7 @@ class FastPath:
         except Refusal:
             return None
         digest = self._pipeline.digest(found, parameters)
-        target = Target(found, endpoint, raw_path.decode(), query, digest, packed_name(digest))
+        target = Target(found, endpoint, raw_path.decode(), query, digest, *packed_name(digest))
         self._targets.remember(line, target)
         return target
 
@@ -268,6 +269,7 @@ class FastPath:
         except Refusal:
             return None
         counters = self._pipeline.counters(endpoint, state)
+        opening, slot = self.limiter.opening_of_token(state.jti, state.version, counters)
         record = _record(
             jti=state.jti,
             habilitation=state.habilitation_id,
@@ -280,7 +282,8 @@ class FastPath:
             until=min(state.expires_at, state.expires_at if state.revoked_at is None else state.revoked_at),
             counters=counters,
             limits=tuple(counter.limit for counter in counters),
-            opening=self.limiter.opening_of_token(state.jti, state.version, counters),
+            opening=opening,
+            slot=slot,
             head=_lines([(b"ratelimit-limit", b"%d" % counters[0].limit)]),
             members=record.members(*_OF_THE_CALLER),
         )
@@ -405,58 +408,85 @@ class Exchange:
         self.connection.go_the_long_way(asked, heard)
 
 
-class Round(Questions):
-    """The calls of one turn of the event loop, and what they ask: each address, each token and each answer once."""
+class Round:
+    """The calls of one turn of the event loop, and what they ask: each address, each token and each answer once.
 
-    __slots__ = ("_addresses", "_exchanges", "_looks", "_path", "_tokens", "has_left")
+    It has a part for each server that is asked: one, but on a cluster.
+    """
+
+    __slots__ = ("_addresses", "_exchanges", "_looks", "_only", "_parts", "_path", "_tokens", "_unheard", "has_left")
 
     def __init__(self, path: FastPath) -> None:
-        super().__init__()
-        self.number = 1  # all answers are one question
         self.has_left = False
+        """Whether it is under way: who comes later is of another round."""
         self._path = path
         self._exchanges: list[Exchange] = []
         self._addresses: dict[bytes, Joint] = {}
         self._tokens: dict[bytes, Joint] = {}
         self._looks: dict[bytes, Look] = {}
+        self._parts: dict[Way, Part] = {}
+        self._only: Part | None = None
+        """The part, where one server holds all keys."""
+        self._unheard = 0
 
-    def join(self, exchange: Exchange) -> None:
-        """One more call."""
-        self._exchanges.append(exchange)
-        exchange.address = address = self._joint(self._addresses, exchange.caller.opening)
-        exchange.nth_of_address = address.calls
-        exchange.token = token = self._joint(self._tokens, exchange.grant.opening)
-        exchange.nth_of_token = token.calls
-        target = exchange.target
-        look = self._looks.get(target.digest)
-        if look is None:
-            look = Look(target.digest, target.name, self._path.cache.held(target.digest))
-            self._looks[target.digest] = look
+    def join(self, exchange: Exchange) -> bool:
+        """One more call, if all that it asks can be asked now. What was asked before that was known counts nothing."""
+        caller, grant, target = exchange.caller, exchange.grant, exchange.target
+        address = self._addresses.get(caller.opening) or self._joint(self._addresses, caller.opening, caller.slot)
+        token = self._tokens.get(grant.opening) or self._joint(self._tokens, grant.opening, grant.slot)
+        look = self._looks.get(target.digest) or self._look(target)
+        if address is None or token is None or look is None:
+            return False
+        address.calls += 1
+        token.calls += 1
+        exchange.address, exchange.nth_of_address = address, address.calls
+        exchange.token, exchange.nth_of_token = token, token.calls
         exchange.look = look
+        self._exchanges.append(exchange)
+        return True
 
-    def _joint(self, joints: dict[bytes, Joint], opening: bytes) -> Joint:
-        joint = joints.get(opening)
-        if joint is None:
-            joint = joints[opening] = Joint(opening)
-            self.number += 1
-        joint.calls += 1
+    def _joint(self, joints: dict[bytes, Joint], opening: bytes, slot: int) -> Joint | None:
+        part = self._part(slot)
+        if part is None:
+            return None
+        joint = joints[opening] = Joint(opening)
+        part.joints.append(joint)
+        part.number += 1
         return joint
 
-    def packed(self) -> bytes:
-        """The commands; who comes later is of another round."""
-        self.has_left = True
-        counted = [joint.packed() for joints in (self._addresses, self._tokens) for joint in joints.values()]
-        return b"".join([*counted, AnswerCache.packed_look(self._looks.values())])
+    def _look(self, target: Target) -> Look | None:
+        part = self._part(target.slot)
+        if part is None:
+            return None
+        look = self._looks[target.digest] = Look(target.digest, target.name, self._path.cache.held(target.digest))
+        part.number += part.is_divided or not part.looks  # undivided, all are one question
+        part.looks.append(look)
+        return look
 
-    def hear(self, replies: list[Any]) -> None:
-        """Give each call what concerns it."""
-        self.has_left = True
-        path, answers = self._path, replies[-1]
-        for joint, reply in zip([*self._addresses.values(), *self._tokens.values()], replies, strict=False):
-            joint.reply = reply
-        for index, look in enumerate(self._looks.values()):
-            path.cache.see(look, answers[index] if answers.__class__ is list else answers)
-        now = path.clock()
+    def _part(self, slot: int) -> "Part | None":
+        """What is asked of the server that holds the slot."""
+        if self._only is not None:
+            return self._only
+        link = self._path.link
+        way = link.way_to(slot)
+        if way is None:
+            return None
+        part = self._parts.get(way)
+        if part is None:
+            part = self._parts[way] = Part(self, self._path.cache, link.is_divided)
+            self._only = None if part.is_divided else part
+            self._unheard += 1
+            link.ask(way, part)
+        return part
+
+    def heard_of_one(self) -> None:
+        """Give each call what concerns it, once all servers are heard."""
+        self._unheard -= 1
+        if self._unheard:
+            return
+        self._only = None
+        self._parts.clear()  # they know of this round: left to the collector of cycles, calls would wait for it
+        now = self._path.clock()
         for exchange in self._exchanges:
             try:
                 exchange.judge(self._is_well(exchange), now)
@@ -471,6 +501,42 @@ class Round(Questions):
         if ip.__class__ is not list or ip[0] != 0 or token.__class__ is not list or token[0] < 0:
             return False
         return bool(token[1] <= limits[0] and (len(limits) == 1 or token[2] <= limits[1]))
+
+
+class Part(Questions):
+    """What a round asks of one server."""
+
+    __slots__ = ("_cache", "_round", "is_divided", "joints", "looks")
+
+    def __init__(self, joined: Round, cache: AnswerCache, is_divided: bool) -> None:
+        super().__init__()
+        self._round = joined
+        self._cache = cache
+        self.is_divided = is_divided
+        """Whether each answer is a question of its own."""
+        self.joints: list[Joint] = []
+        self.looks: list[Look] = []
+
+    def packed(self) -> bytes:
+        """The commands; who comes later is of another round."""
+        self._round.has_left = True
+        asked = [joint.packed() for joint in self.joints]
+        if self.is_divided:
+            asked += [AnswerCache.packed_look((look,)) for look in self.looks]
+        elif self.looks:
+            asked.append(AnswerCache.packed_look(self.looks))
+        return b"".join(asked)
+
+    def hear(self, replies: list[Any]) -> None:
+        """Note what the server said."""
+        self._round.has_left = True
+        for joint, reply in zip(self.joints, replies, strict=False):
+            joint.reply = reply
+        answers = replies[len(self.joints) :]
+        for index, look in enumerate(self.looks):
+            reply, place = (answers[index], 0) if self.is_divided else (answers[0], index)
+            self._cache.see(look, reply[place] if reply.__class__ is list else reply)
+        self._round.heard_of_one()
 
 
 def what_is_meant(lines: bytes) -> tuple[bytes, bytes]:

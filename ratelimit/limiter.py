@@ -13,7 +13,7 @@ from config.quotas import WINDOW_SECONDS, Group
 from config.settings import RateLimitSettings
 from ratelimit import keys
 from ratelimit.ban import Ban
-from ratelimit.link import Link, RedisUnavailable
+from ratelimit.link import Link, RedisUnavailable, slot_of
 from ratelimit.local import LocalCounters
 from ratelimit.resp import bulk
 from ratelimit.scripts import COUNT_REFUSAL, LOOK_AT_IP, LOOK_AT_TOKEN, PEEK_AT_IP, PUBLISH_STATE
@@ -174,9 +174,10 @@ class Limiter:
             call = Reply(heard)
         return Sent(call, lambda reply: _ip_seen(block, reply), lambda: self._look_alone(block, count))
 
-    def opening_of_ip(self, block: str) -> bytes:
-        """The same question, to be asked by several requests at once (`Joint`)."""
-        return LOOK_AT_IP.opening((keys.ban(block), keys.minute(block)), self._ip_arguments[:2])
+    def opening_of_ip(self, block: str) -> tuple[bytes, int]:
+        """The same question, to be asked by several requests at once (`Joint`); and the slot that it concerns."""
+        names = (keys.ban(block), keys.minute(block))
+        return LOOK_AT_IP.opening(names, self._ip_arguments[:2]), slot_of(names[0])
 
     def told_ip(self, joint: Joint, number: int) -> Any:
         """What the reply says to one of them: the first within the ceiling are within it."""
@@ -209,10 +210,10 @@ class Limiter:
         """Count one call of a token of the registry, if `version` is that of its state; 0 where none is known."""
         return self._look(keys.token(jti), version, counters, self._local_tokens, heard)
 
-    def opening_of_token(self, jti: str, version: int, counters: Sequence[Counter]) -> bytes:
-        """The same question, to be asked by several calls at once (`Joint`)."""
+    def opening_of_token(self, jti: str, version: int, counters: Sequence[Counter]) -> tuple[bytes, int]:
+        """The same question, to be asked by several calls at once (`Joint`); and the slot that it concerns."""
         names, arguments = _token_question(keys.token(jti), version, counters)
-        return LOOK_AT_TOKEN.opening(names, arguments[:1])
+        return LOOK_AT_TOKEN.opening(names, arguments[:1]), slot_of(names[0])
 
     @staticmethod
     def told_token(joint: Joint, number: int) -> Any:

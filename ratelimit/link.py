@@ -30,7 +30,9 @@ from ratelimit.wire import (
     RedisUnavailable,
 )
 
-__all__ = ["AGAIN", "UNHEARD", "CommandRefused", "Link", "Questions", "RedisUnavailable", "Tally"]
+__all__ = [
+    "AGAIN", "UNHEARD", "CommandRefused", "Connection", "Link", "Questions", "RedisUnavailable", "Tally", "slot_of",
+]  # fmt: skip
 
 STRIKES = 5
 """Failures in a row after which a server is left alone."""
@@ -175,25 +177,30 @@ class Link:
         call.script = None
         return self._dispatch(call, key)
 
-    def ask(self, questions: Questions) -> bool:
-        """Send several commands at the end of this turn, to be heard together; tells whether they will leave.
+    @property
+    def is_divided(self) -> bool:
+        """Whether the keys are spread over the servers of a cluster, so that a command may concern one slot only."""
+        return self._slots is not None
 
-        Only where one server holds all keys: over a cluster each goes its own way, by `call`.
-        """
-        node = self._only
-        if node is None or (connection := node.connection) is None:
-            return False
+    def way_to(self, slot: int) -> Connection | None:
+        """The socket to the server that holds a slot (`slot_of`), for `ask`; None where it cannot be asked now."""
+        node = self._only if self._slots is None else self._slots[slot]
+        connection = None if node is None else node.connection
+        return connection if connection is not None and connection.has_room else None
+
+    def ask(self, way: Connection, questions: Questions) -> None:
+        """Send several commands at the end of this turn of the loop, in which `way_to` told the way."""
         questions.tick = self._tick
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
-        return connection.push_together(questions)
+        way.push_together(questions)
 
     def _dispatch(self, call: Call, key: bytes) -> Call:
         call.tick = self._tick
         call.detours = 0
         call.is_asking = False
         slots = self._slots
-        node = self._only if slots is None else slots[key_slot(key)]
+        node = self._only if slots is None else slots[slot_of(key)]
         if node is None or (connection := node.connection) is None:
             self.tally.refused_at_once += 1
             call.fail("no Redis server can be asked now")
@@ -426,6 +433,11 @@ class Link:
                 self._push(node.connection, call)
             else:
                 call.fail(f"redirected to {address}, which cannot be reached")
+
+
+def slot_of(key: bytes) -> int:
+    """The one of a cluster's slots to which a key belongs."""
+    return int(key_slot(key))
 
 
 def error_word(text: str) -> str:

@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     def push(self, call: Call) -> None:
         """Send a call with all others of this turn of the loop."""
-        if len(self._waiting) >= MOST_IN_FLIGHT or self._transport is None:
+        if not self.has_room:
             call.fail("too many calls wait for Redis")
             return
         if not self._unsent:
@@ -135,15 +135,17 @@ class Connection(asyncio.Protocol):
         self._unsent.append(pack(call.command))
         self._waiting.append(call)
 
-    def push_together(self, questions: Questions) -> bool:
-        """Send several commands at once; tells whether they will leave, with all others of this turn of the loop."""
-        if len(self._waiting) >= MOST_IN_FLIGHT or self._transport is None:
-            return False
+    @property
+    def has_room(self) -> bool:
+        """Whether more can be asked."""
+        return len(self._waiting) < MOST_IN_FLIGHT and self._transport is not None
+
+    def push_together(self, questions: Questions) -> None:
+        """Send several commands at once, with all others of this turn of the loop; there must be room."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(questions)
         self._waiting.append(questions)
-        return True
 
     def ask(self, tick: int, *command: Word) -> Call:
         """Send a command that nobody will send again elsewhere."""

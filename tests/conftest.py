@@ -22,6 +22,7 @@ import redis.asyncio as redis
 
 from gateway.database import Pool, migrate, open_pool
 from gateway.embedded import EmbeddedServers
+from tests.ratelimit.servers import Cluster
 
 
 class HandClock:
@@ -97,6 +98,14 @@ def valkey_url() -> Iterator[str]:
         EmbeddedServers(Path(folder), postgres=False) as servers,
     ):
         yield servers.redis_url
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster for the tests that leave it as it was."""
+    started = Cluster(tmp_path_factory.mktemp("cluster")).start()
+    yield started
+    started.stop()
 
 
 @pytest_asyncio.fixture

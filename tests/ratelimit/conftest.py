@@ -25,14 +25,6 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
     started.kill()
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster for the tests that leave it as it was."""
-    started = Cluster(tmp_path_factory.mktemp("cluster")).start()
-    yield started
-    started.stop()
-
-
 @pytest_asyncio.fixture
 async def link(valkey_url: str, valkey: object) -> AsyncIterator[Link]:
     """A link to an empty single server."""

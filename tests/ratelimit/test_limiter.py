@@ -262,11 +262,13 @@ class Asking(Questions):
         self.heard.set_result(None)
 
 
-async def asked_jointly(link: Link, opening: bytes, calls: int) -> Joint:
+async def asked_jointly(link: Link, question: tuple[bytes, int], calls: int) -> Joint:
+    opening, slot = question
     joint = Joint(opening)
     joint.calls = calls
-    asking = Asking(joint)
-    assert link.ask(asking)
+    asking, way = Asking(joint), link.way_to(slot)
+    assert way is not None
+    link.ask(way, asking)
     await asking.heard
     return joint
 
