@@ -20,8 +20,9 @@ import pytest
 import pytest_asyncio
 import redis.asyncio as redis
 
-from gateway.database import Pool, migrate, open_pool
+from gateway.database import Pool, open_pool
 from gateway.embedded import EmbeddedServers
+from gateway.migrate import migrate
 from tests.ratelimit.servers import Cluster
 
 

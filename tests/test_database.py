@@ -9,7 +9,9 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from gateway import database
-from gateway.database import Pool, migrate, open_pool, schema_state
+from gateway import migrate as migrating
+from gateway.database import MIGRATIONS, Pool, open_pool, schema_state
+from gateway.migrate import migrate
 
 
 async def test_a_new_database_is_behind_until_it_is_migrated(postgres_server: str) -> None:
@@ -52,12 +54,12 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     url = await new_database(postgres_server)
     steps = tmp_path / "migrations"
     (steps / "versions").mkdir(parents=True)
-    (steps / "env.py").write_text((database.MIGRATIONS / "env.py").read_text())
+    (steps / "env.py").write_text((MIGRATIONS / "env.py").read_text())
     (steps / "versions" / "1.py").write_text(
         "from gateway.migrations import run_script\nrevision, down_revision = '1', None\n"
         "def upgrade():\n    run_script('CREATE TABLE half (); SELECT 1/0')\n"
     )
-    monkeypatch.setattr(database, "MIGRATIONS", steps)
+    monkeypatch.setattr(migrating, "MIGRATIONS", steps)
 
     with pytest.raises(asyncpg.DivisionByZeroError):
         await migrate(url)
@@ -76,10 +78,11 @@ async def test_a_pool_opens_while_the_database_is_away(unused_tcp_port: int) -> 
 
 
 def test_the_steps_follow_one_another_without_a_fork() -> None:
-    steps = list(ScriptDirectory(str(database.MIGRATIONS)).walk_revisions())
+    steps = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
     assert [step.revision for step in steps] == sorted((step.revision for step in steps), reverse=True)
     assert len({step.down_revision for step in steps}) == len(steps)
+    assert [step.revision for step in steps] == list(database._revisions())
 
 
 async def new_database(server: str) -> str:

@@ -15,8 +15,9 @@ import typer
 
 from config.clock import system_clock
 from config.settings import PREFIX, Settings, WrongSettings, load
-from gateway.database import Pool, migrate, open_pool
+from gateway.database import Pool, open_pool
 from gateway.embedded import resolve_urls
+from gateway.migrate import migrate
 from gateway.parts import publisher
 from gateway.registry.state import TokenState
 from gateway.registry.store import Store, Token

@@ -6,7 +6,7 @@ import asyncpg
 import typer
 
 from gateway.cli.common import Failed, resolved
-from gateway.database import migrate as upgrade
+from gateway.migrate import migrate as upgrade
 
 commands = typer.Typer(help="The database.", no_args_is_help=True)
 

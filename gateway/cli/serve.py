@@ -20,7 +20,7 @@ from config.settings import PREFIX, Settings, load
 from gateway import logs, metrics
 from gateway.cli.common import Failed, resolved
 from gateway.cli.config import verify
-from gateway.database import migrate
+from gateway.migrate import migrate
 
 GRACE_SECONDS = 12
 """Calls under way when the gateway stops are given that long."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 from typer.testing import CliRunner
 
-from gateway.cli import application
+from gateway.cli.application import application
 from tests.e2e.office import Registered
 from tests.e2e.running import Served, command
 
