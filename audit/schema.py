@@ -50,6 +50,9 @@ COMMENT ON COLUMN audit_records.siren IS 'Of the SIRET too, where a SIRET was as
 COMMENT ON COLUMN audit_records.sequence IS 'Place in the stream of the worker that wrote it: a gap is a loss.';
 """
 
+INDEX_RNA = "CREATE INDEX audit_records_by_rna ON audit_records (rna, at) WHERE rna IS NOT NULL;"
+"""Came later than the table."""
+
 DROP = """
 DO $$ BEGIN
     IF EXISTS (SELECT 1 FROM audit_records) THEN

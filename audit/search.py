@@ -22,6 +22,7 @@ _CONDITIONS = {
     "habilitation": "habilitation = ${}",
     "siren": "siren = ${}",
     "siret": "siret = ${}",
+    "rna": "rna = ${}",
     "since": "at >= ${}",
     "until": "at < ${}",
 }
@@ -38,6 +39,7 @@ class Query:
     siren: str | None = None
     """Finds what was asked about its établissements too."""
     siret: str | None = None
+    rna: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     """Excluded."""

@@ -14,7 +14,7 @@ from gateway.cli.common import JSON_OPTION, Connected, Failed, moment, run, show
 
 commands = typer.Typer(help="The audit trail: who asked what about whom, when, why.", no_args_is_help=True)
 
-COLUMNS = ("at", "status", "codes", "operation_id", "siren", "siret", "jti", "client_ip", "request_id")
+COLUMNS = ("at", "status", "codes", "operation_id", "siren", "siret", "rna", "jti", "client_ip", "request_id")
 
 
 @commands.command()
@@ -24,6 +24,7 @@ def search(
     habilitation: Annotated[str | None, typer.Option(help="Id of a habilitation.")] = None,
     siren: Annotated[str | None, typer.Option(help="SIREN asked about, its établissements included.")] = None,
     siret: Annotated[str | None, typer.Option(help="SIRET asked about.")] = None,
+    rna: Annotated[str | None, typer.Option(help="RNA asked about.")] = None,
     since: Annotated[str | None, typer.Option("--from", help="First moment, included.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last moment, excluded.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most records shown.")] = 100,
@@ -38,6 +39,7 @@ def search(
         habilitation=_uuid(habilitation, "--habilitation"),
         siren=siren,
         siret=siret,
+        rna=rna,
         since=moment(since, "--from"),
         until=moment(until, "--to"),
         limit=limit,

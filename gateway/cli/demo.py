@@ -6,18 +6,21 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import httpx
 import typer
 
 from config.clock import paris, system_clock
 from config.settings import PREFIX, Settings, load
 from gateway.checks import is_revoked
-from gateway.cli.common import Connected, all_scopes, connected, resolved, signed
+from gateway.cli.common import Connected, Failed, all_scopes, connected, resolved, signed
 from gateway.cli.config import verify
 from gateway.cli.serve import listening, run_gateway, run_simulator
 from gateway.registry.rules import OPERATOR_SCOPES, Terms
@@ -30,6 +33,7 @@ FILE = "demo.json"
 TITLE = "Démonstration"
 OPERATOR = "demo"
 DAY = 86400
+STARTING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ def demo(
             # The nights in which real providers close do not concern simulated ones.
             os.environ.setdefault(PREFIX + "UPSTREAM__MAINTENANCE", "false")
         typer.echo("Starting Valkey, PostgreSQL and the simulated providers…", err=True)
-        with resolved() as settings, _simulating(simulator, latency):
+        with resolved() as settings, _simulating(simulator, latency) as providers:
             base = f"http://{host}:{listener.getsockname()[1]}"
             shown = asyncio.run(_prepare(settings, base))
             _write(settings.data_dir / FILE, shown)
+            _wait_for(providers, simulator.getsockname()[1])
             listener.listen()  # a line that is pasted at once waits until the gateway has begun
             _present(shown, settings.data_dir)
             run_gateway(settings, listener, workers)
@@ -72,15 +77,28 @@ def demo(
 
 
 @contextmanager
-def _simulating(listener: socket.socket, latency: float) -> Iterator[None]:
+def _simulating(listener: socket.socket, latency: float) -> Iterator[BaseProcess]:
     """The simulated providers, in a process of their own."""
     process = get_context("spawn").Process(target=_simulate, args=(listener, latency), daemon=True)
     process.start()
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.join(5)
+
+
+def _wait_for(providers: BaseProcess, port: int) -> None:
+    """Until they answer: a line that is pasted at once must find them. Raises Failed where they do not begin."""
+    until = time.monotonic() + STARTING_SECONDS
+    while time.monotonic() < until and providers.is_alive():
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/_simulator", timeout=1.0, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise Failed("The simulated providers did not start; `octroi simulate` may say why")
 
 
 def _simulate(listener: socket.socket, latency: float) -> None:

@@ -19,11 +19,12 @@ OTHER = UUID("0195a000-0000-7000-8000-0000000000ff")
 
 @pytest_asyncio.fixture
 async def records(tmp_path: Path, pool: Pool) -> list[Record]:
-    """Four records over three months, oldest first."""
+    """Five records over three months, oldest first."""
     made = [
         a_record(at=NOW - 60 * 86400, request_id="first"),
         a_record(at=NOW - 10, siren=None, siret="99988877100023", request_id="of a SIRET"),
         a_record(at=NOW - 1, siren="111222333", jti=str(OTHER), habilitation=str(OTHER), request_id="of another"),
+        a_record(at=NOW - 0.5, siren=None, rna="W999000001", request_id="of an association"),
         a_record(at=NOW, status=0, outcome="banned", jti=None, habilitation=None, siren=None, request_id="banned"),
     ]
     trail = await a_trail(tmp_path, pool)
@@ -41,19 +42,20 @@ async def found(pool: Pool, query: Query) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (Query(), ["banned", "of another", "of a SIRET", "first"]),
+        (Query(), ["banned", "of an association", "of another", "of a SIRET", "first"]),
         (Query(siren="999888771"), ["of a SIRET", "first"]),
         (Query(siret="99988877100023"), ["of a SIRET"]),
+        (Query(rna="W999000001"), ["of an association"]),
         (Query(jti=str(OTHER)), ["of another"]),
         (Query(habilitation=OTHER), ["of another"]),
         (Query(request_id="banned"), ["banned"]),
-        (Query(since=datetime.fromtimestamp(NOW - 1, UTC)), ["banned", "of another"]),
+        (Query(since=datetime.fromtimestamp(NOW - 1, UTC)), ["banned", "of an association", "of another"]),
         (Query(until=datetime.fromtimestamp(NOW - 1, UTC)), ["of a SIRET", "first"]),
         (Query(siren="999888771", since=datetime.fromtimestamp(NOW - 86400, UTC)), ["of a SIRET"]),
         (Query(siren="999888771", jti=str(OTHER)), []),
         (Query(request_id="' OR 1=1 --"), []),
-        (Query(limit=2), ["banned", "of another"]),
-        (Query(limit=None), ["banned", "of another", "of a SIRET", "first"]),
+        (Query(limit=2), ["banned", "of an association"]),
+        (Query(limit=None), ["banned", "of an association", "of another", "of a SIRET", "first"]),
     ],
     ids=str,
 )

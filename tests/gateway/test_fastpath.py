@@ -1,6 +1,7 @@
 """Calls that come again take the fast path, and nobody can tell; whatever has changed meanwhile holds at once."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,6 +33,7 @@ from tests.gateway.raw import (
     request_text,
 )
 
+OURS = ("audit.", "gateway.", "providers.", "ratelimit.")
 PLAIN = ["Accept: application/json", "User-Agent: somebody"]
 
 
@@ -167,6 +169,20 @@ class TestACallThatComesAgain:
         assert one == other
         assert one["siren"] == "000010025"
         assert one["cached"] is True
+
+    async def test_leaves_nothing_to_the_collector_of_cycles(self, both: Both, token: str, long_way: LongWay) -> None:
+        """Else calls would wait for it, some milliseconds each time."""
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await conversation(both.direct, [asking(token)] * 20)
+            gc.collect()
+            left = {type(one).__qualname__ for one in gc.garbage if type(one).__module__.startswith(OURS)}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+
+        assert left == set()
 
     async def test_keeps_its_place_among_pipelined_ones(self, both: Both, token: str) -> None:
         sent = [asking(token), asking(token, UNITE), asking(token, "/privileges"), asking(token), asking(token)]
