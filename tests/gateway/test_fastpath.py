@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from audit.search import Query, search
 from audit.spool import SpoolUnavailable
 from gateway.asked import Answer, Asked
-from gateway.cache import Kept
+from gateway.cache import Kept, packed_name
 from gateway.fastpath import what_is_meant
 from gateway.pipeline import Heard, Pipeline
 from tests.e2e.running import in_one_minute
@@ -32,6 +32,7 @@ from tests.gateway.raw import (
     keep,
     request_text,
 )
+from tests.ratelimit.servers import eventually
 
 OURS = ("audit.", "gateway.", "providers.", "ratelimit.")
 PLAIN = ["Accept: application/json", "User-Agent: somebody"]
@@ -283,6 +284,23 @@ class TestWhatHasChanged:
 
         (answer,) = await answers(both, asking(token))
         assert in_head_order(answer) == in_head_order(known)
+
+    @pytest.mark.parametrize("both", ["cluster"], indirect=True)
+    async def test_an_answer_that_moved_to_another_server_is_found_there(
+        self, both: Both, token: str, long_way: LongWay
+    ) -> None:
+        link, slot = both.parts.link, packed_name(digest_of(both.parts, KEPT))[1]
+        slots = link._slots
+        assert slots is not None
+        holder = slots[slot]
+        slots[slot] = next(node for node in slots if node is not holder)  # what a worker knows is out of date
+
+        answer, *later = await answers(both, *[asking(token)] * 3)
+
+        assert {one.split(b" ")[1] for one in (answer, *later)} == {b"200"}
+        assert header(answer, "cache-status").startswith("Octroi; hit")
+        assert long_way.calls > 0
+        await eventually(lambda: link._slots is not None and link._slots[slot] is holder)
 
     async def test_redis_losing_its_data_costs_a_call_to_the_provider(self, both: Both, token: str) -> None:
         before, _ = await answers(both, *[asking(token)] * 2)
