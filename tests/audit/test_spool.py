@@ -50,6 +50,13 @@ def break_disk(directory: Path) -> None:
     os.close(null)
 
 
+async def spare_of(spool: Spool) -> None:
+    """Wait until the disk has made the next segment; a full one goes on until then, a broken one refuses."""
+    async with asyncio.timeout(10):
+        while spool._spare is None:  # noqa: ASYNC110 - it announces itself to nobody
+            await asyncio.sleep(0.001)
+
+
 async def leave(spool: Spool) -> None:
     await spool.finish()
     await spool.close()
@@ -108,11 +115,9 @@ class TestAppending:
         assert isinstance(outcomes[1], asyncio.CancelledError)
 
     async def test_a_full_segment_is_closed_and_another_begun(self, tmp_path: Path, spool: Spool) -> None:
-        async with asyncio.timeout(10):
-            for _ in range(20):
-                while spool._spare is None:  # noqa: ASYNC110 - the disk makes it, and a full segment goes on until then
-                    await asyncio.sleep(0.001)
-                await spool.append(a_record().to_line())
+        for _ in range(20):
+            await spare_of(spool)
+            await spool.append(a_record().to_line())
         await spool.finish()
 
         assert len(spool.segments()) > 1
@@ -193,10 +198,12 @@ class TestTrouble:
         self, tmp_path: Path, spool: Spool
     ) -> None:
         await spool.append(a_record().to_line())
+        await spare_of(spool)
         break_disk(tmp_path)
 
         with pytest.raises(SpoolUnavailable):
             await spool.append(a_record().to_line())
+        await spare_of(spool)
         await spool.append(a_record().to_line())
         await spool.finish()
 
