@@ -225,8 +225,9 @@ async def test_10_a_ping_answers_within_a_second_without_a_token_in_words_that_c
         plain, detailed = await client.get(PING_OF_CNETP), await client.get(f"{PING_OF_CNETP}?detail=true")
         well = [await client.get("/ping/insee/sirene") for _ in range(2)][1]
 
-    for answer in (slow, plain, detailed, well):
-        assert answer.elapsed.total_seconds() < 5  # the slow provider would take ten
+    # A provider that is slow is waited for for 0.7 s, to which a busy machine may add; it would take ten.
+    for answer, seconds in ((slow, 2), (plain, 1), (detailed, 1), (well, 1)):
+        assert answer.elapsed.total_seconds() < seconds
         told = answer.json()
         assert all(datetime.fromisoformat(told[name]) for name in ("last_update", "last_ok_status"))
     words = [answer.json()["status"] for answer in (slow, plain, detailed, well)]
@@ -318,7 +319,7 @@ async def test_15_answers_come_within_the_patience_of_clients(caller: Registered
     assert json_seconds[math.ceil(0.99 * len(json_seconds)) - 1] < 5
     assert document.elapsed.total_seconds() < 12
     assert (slow.status_code, code_of(slow)) == (504, "04002")
-    assert 9.5 < slow.elapsed.total_seconds() < 20
+    assert 9.5 < slow.elapsed.total_seconds() < 13
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ async def test_a_provider_that_keeps_its_caller_waiting_is_told_of_as_it_was_fou
     assert (first.status_code, first.json()["status"]) == (200, "unknown")
     assert (second.status_code, second.json()["status"]) == (502, "bad_gateway")
     assert datetime.fromisoformat(second.json()["last_update"]) > datetime.fromisoformat(first.json()["last_update"])
-    assert max(took, took_again) < 4
+    assert max(took, took_again) < 2  # 0.7 s of patience, and what a busy machine adds
 
 
 async def timed(gateway: Served, path: str) -> tuple[httpx.Response, float]:
