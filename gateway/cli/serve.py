@@ -50,6 +50,8 @@ class Supervisor(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Ask each worker how it is, and replace the dead."""
         for number, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return  # Ctrl-C reaches the workers too: those that have ended are not missed
             process.child_conn.close()  # its copy is the worker's: with the last one closed, the silence has an end
             if process.is_alive(SILENT_SECONDS):
                 continue

@@ -54,6 +54,19 @@ async def test_calls_under_way_are_answered_and_recorded_before_the_gateway_ends
     assert "Traceback" not in log
 
 
+async def test_workers_that_end_with_the_gateway_at_ctrl_c_are_not_replaced(gateway: Served, tmp_path: Path) -> None:
+    told = {name: value for name, value in gateway.environ.items() if name.startswith("OCTROI_")}
+    interrupted = start_gateway(tmp_path, told | {"OCTROI_DATA_DIR": str(tmp_path)}, workers=WORKERS)
+
+    for pid in (interrupted.process.pid, *workers_of(interrupted)):  # as a terminal does
+        os.kill(pid, signal.SIGINT)
+
+    log = tmp_path / "serve.log"
+    assert await asyncio.to_thread(interrupted.process.wait, 40) == 0
+    assert "worker_died" not in log.read_text()
+    assert log.read_text().count('"event": "gateway_stopped"') == WORKERS
+
+
 async def test_workers_whose_supervisor_is_killed_end_well_and_free_the_port(gateway: Served, tmp_path: Path) -> None:
     told = {name: value for name, value in gateway.environ.items() if name.startswith("OCTROI_")}
     orphaned = start_gateway(tmp_path, told | {"OCTROI_DATA_DIR": str(tmp_path)}, workers=WORKERS)
