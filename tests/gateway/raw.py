@@ -1,11 +1,13 @@
 """One gateway behind two protocols, ours and uvicorn's own, and raw conversations with both."""
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,7 +19,7 @@ from gateway.cache import Kept
 from gateway.parts import Parts, publisher
 from gateway.protocol import DOORSTEP, SilentProtocol
 from gateway.registry.rules import Terms
-from gateway.registry.store import Store
+from gateway.registry.store import CHANNEL, Store
 from tests.e2e.running import free_port
 
 SCOPES = ("entreprises", "etablissements")
@@ -38,7 +40,19 @@ class Both:
     parts: Parts
 
     async def another_token(self, scopes: tuple[str, ...] = SCOPES) -> str:
-        return await _token(self.parts, scopes)
+        token = await _token(self.parts, scopes)
+        await self.has_heard()
+        return token
+
+    async def has_heard(self) -> None:
+        """Wait until the worker has heard all that PostgreSQL announced so far: announcements come in their order."""
+        registry, last = self.parts.registry, f"announced-{uuid4()}"
+        await registry.is_listening.wait()
+        registry._absent[last] = math.inf
+        await self.parts.pool.execute("SELECT pg_notify($1, $2)", CHANNEL, last)
+        async with asyncio.timeout(30):
+            while last in registry._absent:  # noqa: ASYNC110 - what is forgotten announces itself to nobody
+                await asyncio.sleep(0.005)
 
     async def revoke(self, token: str) -> None:
         jti = self.parts.keys.verify(token).jti

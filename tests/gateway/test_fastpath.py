@@ -62,7 +62,7 @@ async def both(
 
 @pytest_asyncio.fixture
 async def token(both: Both) -> str:
-    """One of its own for each test, of which the worker knows already."""
+    """One of its own for each test, of which the worker knows already, and which is announced no more."""
     token = await both.another_token()
     await conversation(both.direct, [asking(token)])
     return token
@@ -70,8 +70,7 @@ async def token(both: Both) -> str:
 
 @pytest_asyncio.fixture
 async def long_way(both: Both, token: str, monkeypatch: pytest.MonkeyPatch) -> LongWay:
-    """None so far, once the worker has heard that the token was issued, which makes it read the registry anew; and each
-    server knows the scripts."""
+    """None so far, once each server knows the scripts."""
     counted = LongWay(both.parts.pipeline)
     monkeypatch.setattr(both.parts.pipeline, "answer", counted)
     for _ in range(50):
