@@ -208,7 +208,7 @@ async def test_a_ban_imposed_without_redis_holds_when_it_is_back_and_after_it_wa
     assert [answer.status_code for answer in answers] == [200] + [429] * 30
     began = time.monotonic()
     while not house.valkey.command("EXISTS", keys.ban(address).decode()):
-        assert time.monotonic() - began < 20.0
+        assert time.monotonic() - began < 5.0
         await asyncio.sleep(0.05)
     assert await house.office.pool.fetchval("SELECT count(*) FROM bans WHERE ip_block = $1", address) == 1
 
@@ -223,7 +223,7 @@ async def test_a_revocation_while_redis_is_away_holds_soon_and_when_it_is_back(h
     assert {refused_with(answer) for answer in after} == {(401, "00105")}
 
 
-async def until_refused(caller: Registered, seconds: float = 20.0) -> set[int]:
+async def until_refused(caller: Registered, seconds: float = 5.0) -> set[int]:
     """The statuses of the calls before the first refused one."""
     statuses: set[int] = set()
     until = time.monotonic() + seconds
@@ -270,9 +270,9 @@ async def test_a_postgresql_that_hangs_keeps_nobody_waiting_who_is_known(house: 
     await house.is_ready(database="ok")
 
     assert {answer.status_code for answer in served} == {200}
-    assert served_after < 5.0
+    assert served_after < 2.5
     assert refused_with(refused) == UNKNOWN
-    assert refused_after < 12.0
+    assert refused_after < 6.0
     assert (ready.status_code, ready.json()["database"]) == (200, "degraded")
     assert (ping.status_code, ping.json()["status"]) == (200, "unknown")
     assert await house.recorded([*served, refused])
