@@ -45,11 +45,14 @@ def tree(pid: int) -> Iterator[int]:
 
 def cpu_seconds(pid: int) -> float:
     """CPU time that the living threads of a process tree have taken, to the nanosecond."""
+    return sum(map(_own_seconds, tree(pid)))
+
+
+def _own_seconds(pid: int) -> float:
     nanoseconds = 0
-    for process in tree(pid):
-        for thread in _threads(process):
-            with suppress(OSError):
-                nanoseconds += int((thread / "schedstat").read_text().split()[0])
+    for thread in _threads(pid):
+        with suppress(OSError):  # ended meanwhile
+            nanoseconds += int((thread / "schedstat").read_text().split()[0])
     return nanoseconds / 1e9
 
 
@@ -95,13 +98,10 @@ def ahead(pid: int = 0) -> bool:
     return True
 
 
-def largest(pid: int) -> tuple[int, int]:
-    """The process of a tree that holds most memory, by its identifier, and how many bytes: of servers, a worker."""
-    held = []
-    for process in tree(pid):
-        with suppress(OSError):
-            held.append((int(Path(f"/proc/{process}/statm").read_text().split()[1]), process))
-    pages, process = max(held)
+def worker(pid: int) -> tuple[int, int]:
+    """The busiest child of a server, or the server itself where it has none, and the bytes that it holds."""
+    process = max([child for child in tree(pid) if child != pid] or [pid], key=_own_seconds)
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return process, pages * os.sysconf("SC_PAGE_SIZE")
 
 

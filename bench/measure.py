@@ -156,23 +156,18 @@ def checked(
     asks: Sequence[Ask],
     told: Load,
     drive: Callable[[Load], Outcome],
-    *,
-    redis: servers.Redis | None = None,
 ) -> Run:
-    """Drive a load within a minute, measure what it cost, and compare everything that counted it.
-
-    `redis` is the one of that peer, where it has its own.
-    """
-    store, limits = redis or bench.stage.redis, peer.launch.limits
+    """Drive a load within a minute, measure what it cost, and compare everything that counted it."""
+    limits = peer.launch.limits
     name = "metered" if scenario.is_metered else "good"
     token = work.jti_of(told.tokens[name])
     records = peer.launch.trail.length()
     wait_for_room(SETTLE_SECONDS + (told.seconds if told.requests is None else 0))
     window, calls = minute(), bench.stage.upstream.calls()
     by_address, by_token = limits.address(LOOPBACK), limits.token(token)
-    cpu, of_redis = peer.cpu_seconds(), store.cpu_seconds()
+    cpu, of_redis = peer.cpu_seconds(), peer.redis.cpu_seconds()
     outcome = drive(told)
-    of_redis = store.cpu_seconds() - of_redis
+    of_redis = peer.redis.cpu_seconds() - of_redis
     peer.await_records(records + outcome.answers)
     cpu = peer.cpu_seconds() - cpu  # once its audit trail is whole: what is put off is counted all the same
     served = peer.settled_records() - records
@@ -209,9 +204,9 @@ def _granted(before: int, after: int) -> int:
 def _banned(bench: Bench, scenario: Scenario, peer: servers.Server) -> Run:
     limits = peer.launch.limits
     records, calls, by_address = peer.settled_records(), bench.stage.upstream.calls(), limits.address(BANNED)
-    cpu, redis = peer.cpu_seconds(), bench.stage.redis.cpu_seconds()
+    cpu, redis = peer.cpu_seconds(), peer.redis.cpu_seconds()
     outcome = _knock(scenario, peer, bench.seconds)
-    redis = bench.stage.redis.cpu_seconds() - redis
+    redis = peer.redis.cpu_seconds() - redis
     peer.await_records(records if peer.peer.bans == "connection" else records + outcome.answers)
     cpu = peer.cpu_seconds() - cpu
     counted = Counted(

@@ -29,7 +29,7 @@ class Sample:
     p50_ms: float
     p99_ms: float
     megabytes: float
-    """Resident memory of its largest process, a worker, after the round."""
+    """Resident memory of its busiest worker, after the round."""
     load_average: float
     """Of the machine, before the round: well above the bench's own two, the round was disturbed."""
 
@@ -99,7 +99,7 @@ def table(scenario: Scenario, samples: Sequence[Sample]) -> str:
 
 
 def memory(samples: Sequence[Sample], at_start: dict[str, float]) -> str:
-    """Resident memory of each peer's largest process, before the run and after its most demanding round."""
+    """Resident memory of each peer's busiest worker, before the run and after its most demanding round."""
     rows = [["memory of a worker, MB", "at start", "at most"]]
     for peer, before in at_start.items():
         held = [sample.megabytes for sample in samples if sample.peer == peer]

@@ -70,7 +70,6 @@ class Step:
     panel: str
     name: str
     bench: Bench
-    redis: servers.Redis
     asks: Sequence[Ask]
 
     @property
@@ -128,7 +127,7 @@ def tokens(scale: Scale, most: int) -> None:
             kinds = [KINDS["hit"]] if count == 1 else [work.Kind(200, token=token) for token in issued[:count]]
             length = max(count, work.OBJECTS)
             asks = [Ask(kinds[n % len(kinds)], _path(n % work.OBJECTS, n)) for n in range(length)]
-            steps.append(Step("tokens", short_count(count), bench, scale.stage.redis, asks))
+            steps.append(Step("tokens", short_count(count), bench, asks))
         say("using each token once")
         _ask_all(steps[-1])
         _measure(scale, steps)
@@ -146,7 +145,7 @@ def answers(scale: Scale, most: int) -> None:
                 filled = count
             length = max(min(count, LISTED), work.OBJECTS)
             asks = [Ask(KINDS["hit"], _path(n * STRIDE % count, n)) for n in range(length)]
-            _measure(scale, [Step("kept answers", short_count(count), bench, scale.stage.redis, asks)])
+            _measure(scale, [Step("kept answers", short_count(count), bench, asks)])
 
 
 def workers(scale: Scale, most: int) -> None:
@@ -154,9 +153,7 @@ def workers(scale: Scale, most: int) -> None:
     del most
     with ExitStack() as stack:
         benches = {count: _bench(scale, stack, workers=count) for count in (1, 2)}
-        _measure(
-            scale, [Step("workers", str(count), bench, scale.stage.redis, _hits()) for count, bench in benches.items()]
-        )
+        _measure(scale, [Step("workers", str(count), bench, _hits()) for count, bench in benches.items()])
 
 
 def cluster(scale: Scale, most: int) -> None:
@@ -168,10 +165,7 @@ def cluster(scale: Scale, most: int) -> None:
             stores[name] = stack.enter_context(servers.cluster(scale.stage.dir / f"cluster-{count}", count))
         _measure(
             scale,
-            [
-                Step("Redis cluster", name, _bench(scale, stack, redis=store), store, _hits())
-                for name, store in stores.items()
-            ],
+            [Step("Redis cluster", name, _bench(scale, stack, redis=store), _hits()) for name, store in stores.items()],
         )
 
 
@@ -227,7 +221,7 @@ def _measure(scale: Scale, steps: Sequence[Step]) -> None:
         for step in (*steps[at:], *steps[:at]):
             for scenario in (STEADY, VARYING):
                 told = loaded(step.bench, scenario, step.peer, step.asks, seconds=scale.seconds)
-                run = checked(step.bench, scenario, step.peer, step.asks, told, load.saturate, redis=step.redis)
+                run = checked(step.bench, scenario, step.peer, step.asks, told, load.saturate)
                 sample = Sample(
                     panel=step.panel,
                     step=step.name,

