@@ -23,8 +23,8 @@ _LENGTHS = {
     **dict.fromkeys(("context", "object", "recipient"), _TRACE_LENGTH),
     **{"request_id": 100, "method": 16, "path": 1000, "siren": 20, "siret": 20, "rna": 20, "client_ip": 64},
 }
-_USUAL_LINE_BYTES = 2048
-"""Longer lines only come from callers who try: in those every text is measured."""
+_USUAL_BYTES = 2048
+"""Longer ones only come from callers who try: in those every text is measured."""
 
 _TOKEN = re.compile(r"eyJ[\w.%+/=~-]*")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -70,17 +70,7 @@ class Record:
 
     def to_line(self) -> bytes:
         """The record as one line of JSON, whatever its texts hold."""
-        shape = self._shape()
-        try:
-            line = orjson.dumps(shape, None, orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # a lone surrogate, an integer over 64 bits: JSON has no room for either
-            return _cleaned(shape)
-        # One character first: looking for it costs a twentieth of looking for the whole text.
-        if b"J" in line and b"eyJ" in line:
-            return _cleaned(shape)
-        if b"\\" in line and b"\\u0000" in line:  # PostgreSQL has no room for it
-            return _cleaned(shape)
-        return line if len(line) <= _USUAL_LINE_BYTES else _cleaned(shape)
+        return _written(self._shape()) + b"\n"
 
     def _shape(self) -> dict[str, Any]:
         siren, siret, path = self.siren, self.siret, self.path
@@ -115,8 +105,8 @@ class Record:
 
     def members(self, *names: str) -> bytes:
         """Those members as they stand in its line, each after a comma, to be put together with others by `Lines`."""
-        shape = orjson.loads(self.to_line())
-        return b"," + orjson.dumps({name: shape[name] for name in names})[1:-1]
+        shape = self._shape()
+        return b"," + _written({name: shape[name] for name in names})[1:-1]
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
@@ -152,13 +142,26 @@ class Lines:
         return b"".join((*opening, b'","duration_ms":%d,"extra":{}' % duration_ms, *members, b"}\n"))
 
 
+def _written(shape: dict[str, Any]) -> bytes:
+    try:
+        text = orjson.dumps(shape)
+    except TypeError:  # a lone surrogate, an integer over 64 bits: JSON has no room for either
+        return _cleaned(shape)
+    # One character first: looking for it costs a twentieth of looking for the whole text.
+    if b"J" in text and b"eyJ" in text:
+        return _cleaned(shape)
+    if b"\\" in text and b"\\u0000" in text:  # PostgreSQL has no room for it
+        return _cleaned(shape)
+    return text if len(text) <= _USUAL_BYTES else _cleaned(shape)
+
+
 def _cleaned(shape: dict[str, Any]) -> bytes:
-    """The line of a shape that JSON or PostgreSQL would refuse, or that holds a token or overlong texts."""
+    """The JSON of a shape that JSON or PostgreSQL would refuse, or that holds a token or overlong texts."""
     clean = {
         name: _clean(value)[: _LENGTHS[name]] if name in _LENGTHS and isinstance(value, str) else _clean(value)
         for name, value in shape.items()
     }
-    return orjson.dumps(clean, None, orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(clean)
 
 
 def _clean(value: Any) -> Any:

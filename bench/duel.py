@@ -2,17 +2,22 @@
 
     python -m bench.duel --scenario miss . ../octroi-before
 
-Each checkout serves with the dependencies of this one, over a Redis of its own, and takes its turn in every round, each
-of which begins with another one: a machine that is slow for a while is slow for all. Every run is checked as in
-`bench.run`. Look at the least and the median of many short rounds; differences below a twentieth are noise.
+Each checkout serves with the dependencies of this one, over a Redis and a database of its own, and takes its turn in
+every round, each of which begins with another one: a machine that is slow for a while is slow for all. Every run is
+checked as in `bench.run`. Look at the least and the median of many short rounds; differences below a twentieth are
+noise.
 """
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
 
 from bench import measure, report, servers
 from bench.check import CheckFailed
@@ -69,10 +74,21 @@ def contender(checkout: Path, name: str) -> Peer:
     """Octroi, as that checkout has it."""
 
     def launch(place: Place) -> Launch:
-        made = OCTROI.launch(place)
+        url = asyncio.run(_database(place.database_url, f"at_port_{place.port}"))
+        made = OCTROI.launch(replace(place, database_url=url))
         return replace(made, environ={**made.environ, "PYTHONPATH": str(checkout)})
 
     return replace(OCTROI, name=name, launch=launch)
+
+
+async def _database(url: str, name: str) -> str:
+    """A database of its own on that server."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 def _fight(scenario: Scenario, options: argparse.Namespace, pinned: list[int]) -> list[Sample]:

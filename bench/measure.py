@@ -127,6 +127,7 @@ def _sample(bench: Bench, scenario: Scenario, peer: servers.Server, number: int,
         if not number:  # between the rounds of a scenario it does not cool down
             warm = load.exact(loaded(bench, scenario, peer, blocks.warm, seconds=WARM_SECONDS, metered=first))
             peer.await_records(records + warm.answers)
+            peer.settled_records()  # those of calls that were cut off may come later
         seconds = bench.seconds * (2 if scenario.per_second else 1)
         timed = loaded(bench, scenario, peer, blocks.timed, seconds=seconds, metered=first + 1)
         run = checked(bench, scenario, peer, blocks.timed, timed, load.saturate)

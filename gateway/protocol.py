@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.asked import SILENCE, Answer, Asked, Headers
 from gateway.door import SECURITY, Door, is_data
-from gateway.fastpath import LONGEST, Caller, FastPath
+from gateway.fastpath import LONGEST, Caller, FastPath, Form
 from gateway.pipeline import Heard
 from ratelimit.address import block_of
 from ratelimit.ban import Ban
@@ -95,8 +95,9 @@ class SilentProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with a doorstep and a fast path."""
 
     hasher: Any = None
-    lines = b""
     caller: Caller | None = None
+    lines = b""
+    form: Form | None = None
     _doorstep: Doorstep | None = None
     _fast_path: FastPath | None = None
     _block = ""

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httptools
@@ -16,7 +16,7 @@ from audit.search import Query, search
 from audit.spool import SpoolUnavailable
 from gateway.asked import Answer, Asked
 from gateway.cache import Kept, packed_name
-from gateway.fastpath import what_is_meant
+from gateway.fastpath import Form, what_is_meant
 from gateway.pipeline import Heard, Pipeline
 from tests.e2e.running import in_one_minute
 from tests.gateway.raw import (
@@ -352,6 +352,7 @@ NAMES = st.sampled_from(
         "accept",
         "User-Agent",
         "X-Odd",
+        "X-Request-Id",
         "connection",
         "Cookie",
         "authorization",
@@ -361,22 +362,68 @@ NAMES = st.sampled_from(
         "Expect",
     ]
 )
+FREE = (b"x-odd", b"cookie", b"x-request-id")
+"""Those that mean nothing."""
 VALUES = st.text(st.characters(max_codepoint=255), max_size=8)
 LINES = st.lists(st.tuples(NAMES, st.sampled_from([":", ": ", " :", ""]), VALUES), max_size=4)
 
 
 @given(LINES)
 def test_what_is_read_at_a_glance_is_what_the_parser_reads(lines: list[tuple[str, str, str]]) -> None:
-    text = b"".join((name + colon + value).encode("latin-1") + b"\r\n" for name, colon, value in lines)
+    text = _text(lines)
 
-    meant, _ = what_is_meant(b"\r\n" + text + b"\r\n")
+    meant, _ = what_is_meant(text)
 
-    parsed = _parsed(b"GET / HTTP/1.1\r\n" + text + b"\r\n")
+    parsed = _parsed(b"GET / HTTP/1.1" + text)
     if meant and parsed is not None:
         glanced = [tuple(part.strip(b" \t") for part in line.split(b":", 1)) for line in meant.split(b"\r\n")[1:-2]]
-        assert glanced == [(n, v) for n, v in parsed if n.lower() not in (b"x-odd", b"cookie")]
+        assert glanced == [(n, v) for n, v in parsed if n.lower() not in FREE]
     elif meant:  # a line that means something is what the parser refuses: no such caller was ever learned
         assert _parsed(b"GET / HTTP/1.1" + meant) is None
+
+
+@given(LINES, st.data())
+def test_a_form_knows_lines_that_differ_in_what_means_nothing_and_no_others(
+    lines: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    first, second = (_text(lines), _text(data.draw(_of_the_same_make(lines) | LINES)))
+    meant, _ = what_is_meant(first)
+    if not meant:
+        return
+
+    told = Form(first).request_id(second)
+
+    also_meant, request_id = what_is_meant(second)
+    if told is not None:
+        assert (also_meant, told) == (meant, request_id)
+    elif also_meant == meant:
+        assert _named(first) != _named(second)
+
+
+def test_a_form_finds_the_identifier_of_a_request() -> None:
+    form = Form(_text([("Host", ": ", "a"), ("X-Request-Id", ": ", "none"), ("Accept", ": ", "b")]))
+
+    named = _text([("Host", ": ", "a"), ("X-Request-Id", ":", f" {REQUEST_ID.upper()} "), ("Accept", ": ", "b")])
+
+    assert form.request_id(named) == REQUEST_ID.encode()
+
+
+REQUEST_ID = "01234567-89ab-4cde-8f01-23456789abcd"
+
+
+def _of_the_same_make(lines: list[tuple[str, str, str]]) -> st.SearchStrategy[list[tuple[str, str, str]]]:
+    """The same lines with other values where these mean nothing."""
+    return st.tuples(
+        *(st.tuples(st.just(n), st.just(c), VALUES if n.lower().encode() in FREE else st.just(v)) for n, c, v in lines)
+    ).map(list)
+
+
+def _text(lines: Sequence[tuple[str, str, str]]) -> bytes:
+    return b"\r\n" + b"".join("".join(line).encode("latin-1") + b"\r\n" for line in lines) + b"\r\n"
+
+
+def _named(lines: bytes) -> list[bytes]:
+    return [line.partition(b":")[0] for line in lines.split(b"\r\n")]
 
 
 def _parsed(raw: bytes) -> list[tuple[bytes, bytes]] | None:
