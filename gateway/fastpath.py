@@ -68,11 +68,11 @@ class Connection(Protocol):
     hasher: Any
     """Begun with the peer's address, under a key of this process."""
     caller: "Caller | None"
-    """Who was recognised last."""
+    """Who asked last, if that was somebody known."""
     lines: bytes
-    """By these header lines, if they were known to the byte; empty otherwise."""
+    """With these header lines, if they were known to the byte or not at all; empty otherwise."""
     form: "Form | None"
-    """Of header lines with values of their own, by which it was."""
+    """Or with lines of this form, that have values of their own."""
 
     def status_line(self, status: int) -> bytes:
         """The status line, and the headers that the server gives to all answers."""
@@ -234,18 +234,18 @@ class FastPath:
         caller, form, request_id = self._callers[_mark(connection.hasher, lines)], None, b""
         if caller is None:
             meant, request_id = what_is_meant(lines)
-            caller, form = self._callers[_mark(connection.hasher, meant)], Form(lines)
-        if caller is not None:
-            connection.caller, connection.lines, connection.form = caller, b"" if form else lines, form
+            caller = self._callers[_mark(connection.hasher, meant)]
+            form = None if caller is None else Form(lines)
+        connection.caller, connection.lines, connection.form = caller, lines if form is None else b"", form
         return caller, request_id
 
-    def learn(self, data: bytes, asked: Asked, hasher: Any) -> None:
+    def learn(self, data: bytes, asked: Asked, connection: Connection) -> None:
         """Keep what was read of a plain request (`GET`, HTTP/1.1, no body) whose token is ours."""
         if asked.claims is None or asked.no_cache or not find_token(asked.authorization, asked.api_key, b"", False):
             return
         lines = data[data.find(b"\r\n") :]
         meant, request_id = what_is_meant(lines)
-        mark = _mark(hasher, meant)
+        connection.lines, mark = b"", _mark(connection.hasher, meant)
         if not meant or self._callers[mark] is not None:
             return
         try:
@@ -257,7 +257,7 @@ class FastPath:
         caller = Caller(asked.address, block, asked.claims, *told, *self.limiter.opening_of_ip(block))
         self._callers.remember(mark, caller)
         if not request_id and lines != meant:
-            self._callers.remember(_mark(hasher, lines), caller)
+            self._callers.remember(_mark(connection.hasher, lines), caller)
 
     def _aim(self, line: bytes) -> tuple[Place, Trace] | None:
         """Where a request line leads, and why; None for all that takes the long way."""

@@ -223,7 +223,7 @@ class SilentProtocol(HttpToolsProtocol):
             asked = door.read(cast("dict[str, Any]", cycle.scope))
             answer = await door.answer(asked)
             if data is not None and self._fast_path is not None:
-                self._fast_path.learn(data, asked, self.hasher)
+                self._fast_path.learn(data, asked, self)
             if self.flow.write_paused and not cycle.disconnected:
                 await self.flow.drain()
             if answer is SILENCE:
