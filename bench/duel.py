@@ -2,10 +2,10 @@
 
     python -m bench.duel --scenario miss . ../octroi-before
 
-Each checkout serves with the dependencies of this one, over a Redis and a database of its own, and takes its turn in
-every round, each of which begins with another one: a machine that is slow for a while is slow for all. Every run is
-checked as in `bench.run`. Look at the least and the median of many short rounds; differences below a twentieth are
-noise.
+Each serves with its own `.venv`, or with this one's where it has none, over a Redis and a database of its own, and
+takes its turn in every round, each of which begins with another one: a machine that is slow for a while is slow for
+all. Every run is checked as in `bench.run`. Look at the least and the median of many short rounds; differences below a
+twentieth are noise.
 """
 
 import argparse
@@ -76,7 +76,9 @@ def contender(checkout: Path, name: str) -> Peer:
     def launch(place: Place) -> Launch:
         url = asyncio.run(_database(place.database_url, f"at_port_{place.port}"))
         made = OCTROI.launch(replace(place, database_url=url))
-        return replace(made, environ={**made.environ, "PYTHONPATH": str(checkout)})
+        own = checkout / ".venv" / "bin" / "octroi"
+        argv = [str(own), *made.argv[made.argv.index("serve") :]] if own.exists() else made.argv
+        return replace(made, argv=argv, environ={**made.environ, "PYTHONPATH": str(checkout)})
 
     return replace(OCTROI, name=name, launch=launch)
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from config.clock import PARIS
@@ -14,6 +13,7 @@ from providers import ENDPOINTS, ademe, carif_oref, msa, probtp
 from providers.base import ProviderFailed, RecentTraffic, Retriever, Single, Upstream
 from tests.providers.golden import MemoryDocuments, MemoryVault, Playback, play
 from tests.providers.test_tables import a_call
+from tests.providers.wire import answering, transport
 
 HERE = Path(__file__).parent
 
@@ -26,12 +26,9 @@ async def played(slug: str, name: str) -> tuple[Any, Playback]:
 
 @pytest.mark.parametrize(("moment", "closed"), [("02:59:59", False), ("03:00:00", True), ("03:30:01", False)])
 async def test_msa_is_not_called_in_the_night(moment: str, closed: bool) -> None:
-    def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"TopRMPResponse": {"topRegMarchePublic": "S"}})
-
     now = datetime.fromisoformat(f"2026-04-28T{moment}").replace(tzinfo=PARIS)
-    client = httpx.MockTransport(answer)
-    upstream = Upstream(client, UpstreamSettings(), {}, MemoryVault(), MemoryDocuments(), lambda: now)
+    wire = answering({"TopRMPResponse": {"topRegMarchePublic": "S"}})
+    upstream = Upstream(transport(wire), UpstreamSettings(), {}, MemoryVault(), MemoryDocuments(), lambda: now)
 
     with pytest.raises(ProviderFailed) as failed:
         await upstream.fetch(msa.conformite_cotisations_v3, a_call().asking(siret="99950101800013"))
@@ -67,28 +64,22 @@ async def test_probtp_is_asked_in_a_body(name: str) -> None:
 
 
 async def test_probtp_is_shown_a_certificate() -> None:
-    asked: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return httpx.Response(200, json={"entete": {"code": "0"}, "corps": "00"})
-
-    certified = httpx.MockTransport(answer)
+    certified = answering({"entete": {"code": "0"}, "corps": "00"})
     told = {"probtp": ProviderSettings(certificate=Path("certificat.pem"))}
     call = a_call().asking(siret="99950101800013")
 
     def upstream(**more: Any) -> Upstream:
         now = datetime(2026, 4, 28, 10, tzinfo=PARIS)
-        nobody = httpx.MockTransport(lambda _: httpx.Response(500))
+        nobody = transport(answering({}, status=500))
         return Upstream(nobody, UpstreamSettings(), told, MemoryVault(), MemoryDocuments(), lambda: now, certified=more)
 
-    answered = await upstream(probtp=certified).fetch(probtp.conformite_cotisations_retraite_v3, call)
+    answered = await upstream(probtp=transport(certified)).fetch(probtp.conformite_cotisations_retraite_v3, call)
     with pytest.raises(ProviderFailed) as failed:
         await upstream().fetch(probtp.conformite_cotisations_retraite_v3, call)
 
     assert isinstance(answered, Single)
     assert answered.data.eligible is True
-    assert (failed.value.kind.code, len(asked)) == ("006", 1)
+    assert (failed.value.kind.code, certified.calls.call_count) == ("006", 1)
     assert probtp.ADAPTER.providers[0].needs == ("certificate",)
 
 
@@ -99,8 +90,7 @@ async def test_the_carif_oref_ping_wants_habilitations() -> None:
     verdicts = []
     for name in ("v3_known", "v3_nothing_more"):
         case = json.loads((HERE / "carif_oref" / f"{name}.json").read_text())
-        reply = httpx.Response(200, json=case["exchanges"][0]["response"]["body"]["json"])
-        client = httpx.MockTransport(lambda _, reply=reply: reply)
+        client = transport(answering(case["exchanges"][0]["response"]["body"]["json"]))
         told = {"carif_oref": ProviderSettings.model_validate({"api_key": "known"})}
         now = datetime(2026, 4, 28, 10, tzinfo=PARIS)
         upstream = Upstream(client, UpstreamSettings(), told, MemoryVault(), MemoryDocuments(), lambda now=now: now)
