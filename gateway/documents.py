@@ -22,10 +22,10 @@ import obstore
 import orjson
 import structlog
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from config.clock import Clock
-from config.settings import DocumentSettings
+from config.settings import PREFIX, DocumentSettings, WrongSettings
 from gateway.sealed import Broken, Seal
 from providers.base import Kind, ProviderFailed
 from providers.base.marks import unpacked
@@ -54,6 +54,10 @@ _MARK = re.compile(
 _DEFERRED = b"octroi:deferred"
 """The name under which requests for documents are sealed."""
 _CHUNK = 256 * 1024
+_SHARED = S3Store | GCSStore | AzureStore | LocalStore
+STORE_SECONDS = 4.0
+"""What a document may take to or from the store: less than a caller waits (`UpstreamSettings.deadline_seconds`), so
+that a silent store does not pass for a silent provider."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ class Documents:
         packed = len(mime).to_bytes(1, "big") + mime.encode() + content
         sealed = await asyncio.to_thread(self._seal.seal, packed, key.encode())
         try:
-            await obstore.put_async(self._store, key, sealed)
+            async with asyncio.timeout(STORE_SECONDS):
+                await obstore.put_async(self._store, key, sealed)
         except (BaseError, OSError) as error:
             log.error("document_not_kept", reason=type(error).__name__)
             raise ProviderFailed(STORAGE) from error
@@ -141,8 +146,9 @@ class Documents:
             if "url" in told:
                 return Remote(**told)
             key = told["key"]
-            kept = await obstore.get_async(self._store, key)
-            packed = self._seal.open(bytes(await kept.bytes_async()), key.encode())
+            async with asyncio.timeout(STORE_SECONDS):
+                kept = bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+            packed = self._seal.open(kept, key.encode())
         except (Broken, FileNotFoundError):
             return None
         except (BaseError, OSError) as error:
@@ -203,12 +209,26 @@ class Documents:
 
 
 def open_store(settings: DocumentSettings, data_dir: Path) -> ObjectStore:
-    """The store that the settings name; by default a folder of the data directory, readable by us alone."""
+    """The store that the settings name; by default a folder of the data directory, readable by us alone.
+
+    Raises WrongSettings.
+    """
     if settings.store is not None:
-        return from_url(settings.store)
+        try:
+            store = from_url(settings.store)
+        except (BaseError, ValueError) as error:
+            raise _wrong_store(str(error).partition("\n")[0]) from None
+        if not isinstance(store, _SHARED):
+            raise _wrong_store("workers cannot share such a store")
+        return store
     folder = data_dir / "documents"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return LocalStore(folder)
+
+
+def _wrong_store(reason: str) -> WrongSettings:
+    remedy = "write s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, or file:// and a folder that exists"
+    return WrongSettings([f"{PREFIX}DOCUMENTS__STORE: {reason}; {remedy}"])
 
 
 def _link_key(link: str) -> bytes:

@@ -9,6 +9,7 @@ import typer
 from config.clock import system_clock
 from config.settings import PREFIX, ProviderSettings, Settings, WrongSettings, load
 from gateway.cli.common import JSON_OPTION, show
+from gateway.documents import open_store
 from gateway.parts import certified_contexts
 from gateway.tokens import Keys
 from providers import ADAPTERS
@@ -37,6 +38,7 @@ def verify(settings: Settings) -> None:
         lambda: settings.data_dir.mkdir(parents=True, exist_ok=True),
         lambda: Keys.load(settings.jwt, settings.data_dir, system_clock),
         lambda: certified_contexts(settings.providers),
+        lambda: open_store(settings.documents, settings.data_dir),
     )
     for look in looks:
         try:

@@ -1,6 +1,7 @@
 """Links: one of its own for each answer, and nothing that could be guessed or forged."""
 
 import re
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 import pytest_asyncio
 
 from config.settings import DocumentSettings
-from gateway.documents import Deferred, Document, Documents, Remote, open_store
+from gateway.documents import STORAGE, Deferred, Document, Documents, Remote, open_store
 from gateway.sealed import Broken, Seal
+from providers.base import ProviderFailed
 from providers.base.marks import deferred_document, remote_document
 from ratelimit.link import Link
 from tests.conftest import HandClock
@@ -120,3 +122,25 @@ async def test_a_request_cannot_be_altered(documents: Documents) -> None:
 )
 async def test_a_text_that_only_looks_like_a_mark_stays_as_it_is(documents: Documents, text: str) -> None:
     assert urls(await documents.with_links(a_body(text), JTI)) == [text]
+
+
+async def test_a_store_that_is_silent_is_the_store_s_failure_and_not_the_provider_s(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr("gateway.documents.STORE_SECONDS", 0.2)
+        settings = DocumentSettings(store="s3://bucket/prefix")
+        for name, value in {
+            "AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "eu-west-3",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(documents, "_store", open_store(settings, Path()))
+
+        with pytest.raises(ProviderFailed) as failed:
+            await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
+
+    assert failed.value.kind is STORAGE

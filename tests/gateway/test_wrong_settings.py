@@ -50,6 +50,19 @@ WRONG = {
         {"JWT__KEYS": "/nowhere/keys.json"},
         "OCTROI_JWT__KEYS: cannot read /nowhere/keys.json (No such file or directory); name a readable file",
     ),
+    "a store of no known kind": (
+        {"DOCUMENTS__STORE": "s4://bucket"},
+        'OCTROI_DOCUMENTS__STORE: Generic URL error: Unable to recognise URL "s4://bucket"; write s3://bucket/prefix',
+    ),
+    "a store that is no address": ({"DOCUMENTS__STORE": "bucket"}, "OCTROI_DOCUMENTS__STORE: relative URL without a"),
+    "a store that each worker would have for itself": (
+        {"DOCUMENTS__STORE": "memory:///"},
+        "OCTROI_DOCUMENTS__STORE: workers cannot share such a store; write s3://bucket/prefix",
+    ),
+    "a folder of documents that is not there": (
+        {"DOCUMENTS__STORE": "file:///nowhere/documents"},
+        "or file:// and a folder that exists",
+    ),
     "an unknown provider": (
         {"PROVIDERS__INSE__CLIENT_ID": "x"},
         "OCTROI_PROVIDERS__INSE: unknown provider; did you mean insee?",
