@@ -168,11 +168,16 @@ class Documents:
         """Delete the documents that no link can reach any more; gives their number."""
         oldest = datetime.fromtimestamp(self._clock(), UTC) - timedelta(seconds=self._lifetime) - LONGEST_CACHE
         swept = 0
-        async for batch in obstore.list(self._store):
-            lapsed = [entry["path"] for entry in batch if entry["last_modified"] < oldest]
-            if lapsed:
-                await obstore.delete_async(self._store, lapsed)
-                swept += len(lapsed)
+        try:
+            async for batch in obstore.list(self._store):
+                lapsed = [entry["path"] for entry in batch if entry["last_modified"] < oldest]
+                if lapsed:
+                    await obstore.delete_async(self._store, lapsed)
+                    swept += len(lapsed)
+        except (BaseError, OSError) as error:
+            log.warning("documents_not_swept", reason=str(error).partition("\n")[0])
+        else:
+            log.info("documents_swept", count=swept)
         return swept
 
     async def _drawn(self, mark: bytes, jti: str) -> bytes:

@@ -140,7 +140,7 @@ async def opened(settings: Settings, clock: Clock = system_clock) -> AsyncIterat
         bulletin = Bulletin(ADAPTERS, upstream, health, pool, clock, base)
         tally = Tally(pool, health.probes, clock)
         metrics.gauges = _gauges(link, bans, trail, doorstep, cache)
-        for work in (metrics.run(), _sweep(documents), tally.run()):
+        for work in (metrics.run(), _sweep(documents, bans, settings.audit.retention_months), tally.run()):
             stack.push_async_callback(_stop, asyncio.create_task(work))
         yield Parts(
             settings, pipeline, visits, registry, keys, limiter, bans, link, pool, documents, remote,
@@ -250,14 +250,12 @@ def _gauges(link: Link, bans: Bans, trail: Trail, doorstep: Doorstep, cache: Ans
     }
 
 
-async def _sweep(documents: Documents) -> None:
+async def _sweep(documents: Documents, bans: Bans, months: int) -> None:
+    """Forget, every hour, what has had its time."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        try:
-            swept = await documents.sweep()
-            log.info("documents_swept", count=swept)
-        except OSError as error:
-            log.warning("documents_not_swept", reason=str(error))
+        await bans.forget(months)
+        await documents.sweep()
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

@@ -105,6 +105,15 @@ class Bans:
             for ban in [ban for ban in self._active.values() if not ban.is_active(now)]:
                 del self._active[ban.ip_block]
 
+    async def forget(self, months: int) -> None:
+        """Have PostgreSQL forget what ended more than so many months ago: an address is that of somebody."""
+        try:
+            forgotten = await self._table.forget(self._clock(), months)
+        except TableUnavailable as error:
+            log.warning("bans_not_forgotten", reason=str(error))
+        else:
+            log.info("bans_forgotten", count=forgotten)
+
     async def _keep(self) -> None:
         while True:
             with suppress(TimeoutError):  # it is time

@@ -39,6 +39,10 @@ INSERT INTO bans (ip_block, reason, banned_at, until)
 VALUES ($1, $2, to_timestamp($3), to_timestamp($4)) ON CONFLICT DO NOTHING
 """
 
+FORGET = """
+DELETE FROM bans WHERE until < least(now(), to_timestamp($1)) - make_interval(months => $2)
+"""
+
 SELECT_ACTIVE = """
 SELECT host(ip_block) AS ip, reason,
     CAST(round(extract(epoch FROM banned_at) * 1000) AS bigint) AS banned_at_ms,

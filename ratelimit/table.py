@@ -11,7 +11,7 @@ import structlog
 
 from ratelimit.address import block_of
 from ratelimit.ban import Ban
-from ratelimit.schema import CHANNEL, INSERT, SELECT_ACTIVE
+from ratelimit.schema import CHANNEL, FORGET, INSERT, SELECT_ACTIVE
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -61,6 +61,14 @@ class BanTable:
             rows = [(ban.ip_block, ban.reason, ban.banned_at, ban.until) for ban in unsaved]
             await connection.executemany(INSERT, rows)
         return [_ban(dict(row)) for row in await connection.fetch(SELECT_ACTIVE, now)]
+
+    async def forget(self, now: float, months: int) -> int:
+        """Delete what ended more than so many months ago; gives the number. Raises TableUnavailable."""
+        try:
+            done = await self._pool.execute(FORGET, now, months, timeout=PATIENCE_SECONDS)
+        except OUTAGES as error:
+            raise TableUnavailable(f"{type(error).__name__}: {error}") from error
+        return int(done.rpartition(" ")[2])
 
     async def close(self) -> None:
         """Stop listening."""

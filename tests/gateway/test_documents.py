@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -144,3 +145,30 @@ async def test_a_store_that_is_silent_is_the_store_s_failure_and_not_the_provide
             await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
 
     assert failed.value.kind is STORAGE
+
+
+async def test_a_document_goes_once_no_link_can_reach_it(documents: Documents, clock: HandClock) -> None:
+    clock.now = time.time()  # files bear the time of the system
+    mark = await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
+    [link] = [link_of(url) for url in urls(await documents.with_links(a_body(mark), JTI))]
+    clock.advance(86_400 + 30 * 3600)
+
+    kept = await documents.sweep(), await documents.open(link)
+    clock.advance(3 * 3600)
+    gone = await documents.sweep(), await documents.open(link)
+
+    assert kept == (0, Document("extrait.pdf", "application/pdf", b"%PDF-1.7"))
+    assert gone == (1, None)
+
+
+async def test_a_store_that_cannot_be_swept_is_swept_later(
+    documents: Documents, clock: HandClock, tmp_path: Path
+) -> None:
+    await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
+    folder = tmp_path / "documents"
+    clock.now = time.time() + 10 * 86_400
+
+    folder.rename(tmp_path / "away")
+    assert await documents.sweep() == 0
+    (tmp_path / "away").rename(folder)
+    assert await documents.sweep() == 1

@@ -166,7 +166,7 @@ class TestInForce:
         names = {name for name in dir(Bans) if not name.startswith("_")}
 
         assert names == {
-            *("open", "close", "impose", "synchronise"),
+            *("open", "close", "impose", "synchronise", "forget"),
             *("get", "is_banned", "list_active", "on_ban"),
         }
 
@@ -441,3 +441,27 @@ async def eventually_rows(pool: Pool, expected: list[tuple[Any, ...]]) -> None:
     async with asyncio.timeout(8.0):
         while await rows(pool) != expected:  # noqa: ASYNC110 - a table announces no change of another's
             await asyncio.sleep(0.02)
+
+
+async def test_an_ended_ban_is_forgotten_once_its_months_are_over_and_no_sooner(
+    bans: Bans, pool: Pool, clock: HandClock
+) -> None:
+    ended = "INSERT INTO bans VALUES ($1, 'ceiling', now() - $2::interval - interval '12 h', now() - $2::interval)"
+    await pool.execute(ended, "192.0.2.2", timedelta(days=36 * 31))
+    await pool.execute(ended, "192.0.2.3", timedelta(days=35 * 30))
+    await bans.impose(a_ban(clock))
+    await bans.synchronise()
+
+    await bans.forget(36)
+
+    assert [row[0] for row in await rows(pool)] == ["192.0.2.3/32", f"{IP}/32"]
+
+
+async def test_a_clock_that_is_wrong_makes_no_ban_forgotten(bans: Bans, pool: Pool, clock: HandClock) -> None:
+    await bans.impose(a_ban(clock))
+    await bans.synchronise()
+    clock.advance(10 * 366 * 86400)
+
+    await bans.forget(36)
+
+    assert [row[0] for row in await rows(pool)] == [f"{IP}/32"]
