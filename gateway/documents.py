@@ -231,6 +231,21 @@ def open_store(settings: DocumentSettings, data_dir: Path) -> ObjectStore:
     return LocalStore(folder)
 
 
+async def trouble_with(store: ObjectStore) -> str | None:
+    """Why no document can be kept there; None where a small object was written, read and deleted."""
+    key = f"octroi-doctor-{secrets.token_hex(8)}"
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            await obstore.put_async(store, key, b"?")
+            await (await obstore.get_async(store, key)).bytes_async()
+            await obstore.delete_async(store, key)
+    except TimeoutError:
+        return f"does not answer within {STORE_SECONDS:.0f} s"
+    except (BaseError, OSError) as error:
+        return str(error).partition("\n")[0]
+    return None
+
+
 def _wrong_store(reason: str) -> WrongSettings:
     remedy = "write s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, or file:// and a folder that exists"
     return WrongSettings([f"{PREFIX}DOCUMENTS__STORE: {reason}; {remedy}"])

@@ -1,5 +1,6 @@
 """`octroi bans`, `octroi quotas` and `octroi doctor`."""
 
+import asyncio
 import shutil
 import sys
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from config.clock import system_clock
-from config.settings import WrongSettings, load
+from config.settings import Settings, WrongSettings, load
 from gateway.cli.common import JSON_OPTION, Connected, Failed, run, show
 from gateway.cli.config import missing, verify
 from gateway.database import schema_state
+from gateway.documents import open_store, trouble_with
 from gateway.oversight import ban_row, counters_of, quota_rows
 from providers import ADAPTERS, ENDPOINTS
 from ratelimit.bans import Bans
@@ -55,14 +57,14 @@ def quotas(
 
 
 def doctor(as_json: bool = JSON_OPTION) -> None:
-    """Look at settings, Redis, PostgreSQL, disk and providers' credentials; status 1 where something needs care."""
+    """Look at settings, stores and providers' credentials; status 1 where something needs care."""
     try:
         settings = load()
         verify(settings)
     except WrongSettings as wrong:
         show([_finding("settings", False, problem) for problem in wrong.problems], as_json, FINDING_COLUMNS)
         sys.exit(1)
-    findings = [_finding("settings", True, "sound"), _disk(settings.data_dir)]
+    findings = [_finding("settings", True, "sound"), _disk(settings.data_dir), _documents(settings)]
 
     async def work(connections: Connected) -> list[dict[str, Any]]:
         state = await schema_state(connections.pool)
@@ -94,6 +96,12 @@ LEAST_FREE_BYTES = 512 * 1024 * 1024
 def _disk(folder: Path) -> dict[str, Any]:
     free = shutil.disk_usage(folder).free
     return _finding("disk", free >= LEAST_FREE_BYTES, f"{free // 2**20} MiB free for {folder}")
+
+
+def _documents(settings: Settings) -> dict[str, Any]:
+    where = settings.documents.store or "the data directory"
+    trouble = asyncio.run(trouble_with(open_store(settings.documents, settings.data_dir)))
+    return _finding("documents", trouble is None, f"{where}: {trouble or 'writes, reads and deletes'}")
 
 
 def _finding(what: str, ok: bool, detail: str) -> dict[str, Any]:
