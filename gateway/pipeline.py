@@ -7,7 +7,8 @@ pure (`gateway.checks`), then one call acts (`providers.base.upstream`).
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -50,8 +51,7 @@ NOT_CACHED = (b"x-response-cached", b"false"), (b"x-cache-expires-in", b"")
 _CACHED = (b"x-response-cached", b"true")
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What Redis said when asked ahead of the pipeline: of the address, of the token in that state, of the answer."""
 
     state: TokenState
@@ -119,7 +119,9 @@ class Pipeline:
         self.trail = trail
         self.metrics = metrics
         self.clock = clock
-        self.base = base
+        self._blank = Call(
+            values={}, context="", object="", recipient="", user_id="", request_id="", today=date.min, base=base
+        )
         self.query_token = query_token
         self.distinct_recipient = distinct_recipient
         self.log_requests = log_requests
@@ -272,17 +274,16 @@ class Pipeline:
     async def _fetch(self, turn: Turn, endpoint: Endpoint, state: TokenState) -> Kept:
         """A miss: the call is read, guarded against its twin, and made; or waited for, if it is under way."""
         asked = turn.asked
+        parameters = asked.parameters
         now = datetime.fromtimestamp(self.clock(), PARIS)
-        values = checks.identifiers(turn.found, asked.parameters, now)
-        call = Call(
-            values=values,
-            context=asked.parameters["context"],
-            object=asked.parameters["object"],
-            recipient=asked.parameters["recipient"],
+        call = self._blank.but(
+            values=checks.identifiers(turn.found, parameters, now),
+            context=parameters["context"],
+            object=parameters["object"],
+            recipient=parameters["recipient"],
             user_id=state.jti,
             request_id=asked.request_id,
             today=now.date(),
-            base=self.base,
         )
         make = self._make(endpoint, call)
         keeps = endpoint.cache is not None and not asked.no_cache
@@ -290,7 +291,7 @@ class Pipeline:
         guard = Guard(self.link, guard_key(state, endpoint, asked), self._guarded)
         try:
             if keeps:
-                kept = await self.cache.fill(self.digest(turn.found, asked.parameters), make, guard.enter)
+                kept = await self.cache.fill(self.digest(turn.found, parameters), make, guard.enter)
             else:
                 await guard.enter()  # 409 00015
                 kept = await make()

@@ -1,12 +1,12 @@
 """Where a path leads: an endpoint in one of its versions, the list of privileges, or one of the pages that say no."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import Enum
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -37,8 +37,7 @@ class Subject(NamedTuple):
 NOBODY = Subject()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The end of a path. `endpoint` is one of another version where the asked one does not exist.
 
     `texts` are the path's parameters, unread. `digest` names the answer in the cache, optional parameters aside.
@@ -47,7 +46,7 @@ class Found:
 
     kind: Kind
     endpoint: Endpoint | None = None
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = MappingProxyType({})
     digest: bytes = b""
     notices: tuple[tuple[bytes, bytes], ...] = ()
     subject: Subject = NOBODY
@@ -122,23 +121,12 @@ class Router:
             segments = [unquote_to_bytes(part).decode(errors="replace") for part in raw_path.split(b"/")[1:]]
         else:
             segments = raw_path.decode(errors="replace").split("/")[1:]
-        if segments in (["privileges"], ["v2", "privileges"]):
-            return PRIVILEGES
-        version = segments[0] if segments else ""
-        if not (version[:1] == "v" and version[1:].isascii() and version[1:].isdigit()):
-            return NOWHERE
-        if version == "v2":
-            return GONE_V2
-        if _is_gone_inpi(segments[1:]):
-            return GONE_INPI
+        version, below = (segments[0], segments[1:]) if segments else ("", [])
         texts: dict[str, str] = {}
-        node = _descend(self._root, segments[1:], texts)
-        if node is None:
-            return NOWHERE
-        endpoint = node.versions.get(version)
-        if endpoint is None:
-            other = next(iter(node.versions.values()))
-            return Found(Kind.UNSUPPORTED_VERSION, other, texts, subject=subject_of(texts))
+        node = _descend(self._root, below, texts)
+        endpoint = None if node is None else node.versions.get(version)
+        if node is None or endpoint is None:
+            return _without_data(version, below, node, texts)
         notices = self._notices(node, endpoint, texts)
         return Found(Kind.DATA, endpoint, texts, self.digest(endpoint, texts), notices, subject_of(texts))
 
@@ -153,7 +141,7 @@ class Router:
             return ()
         notices = [*_dated(endpoint.sunset)]
         if node.latest != endpoint.version:
-            told = {name: quote(text, safe="") for name, text in texts.items()}
+            told = {name: text if _is_plain(text) else quote(text, safe="") for name, text in texts.items()}
             path = node.versions[node.latest].path.format_map(told)
             notices.append((b"link", f'<{self._base}{path}>; rel="successor-version"'.encode()))
         return tuple(notices)
@@ -167,6 +155,10 @@ def _dated(sunset: date | None) -> tuple[tuple[bytes, bytes], ...]:
     return deprecation, (b"sunset", format_datetime(_midnight(sunset), usegmt=True).encode())
 
 
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isalnum()
+
+
 def _number(version: str) -> int:
     return int(version[1:])
 
@@ -175,16 +167,38 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _descend(node: _Node, segments: list[str], texts: dict[str, str]) -> _Node | None:
-    if not segments:
-        return node if node.versions else None
-    below = node.literal.get(segments[0])
-    if below is not None and (found := _descend(below, segments[1:], texts)) is not None:
-        return found
-    if node.parameter is not None and (found := _descend(node.parameter, segments[1:], texts)) is not None:
-        texts[node.parameter.name] = segments[0]
-        return found
-    return None
+def _descend(node: _Node, segments: Sequence[str], texts: dict[str, str]) -> _Node | None:
+    """The end of a path below a node, a literal segment before a parameter; its parameters are added to `texts`."""
+    for at, segment in enumerate(segments):
+        literal, parameter = node.literal.get(segment), node.parameter
+        if parameter is None:
+            if literal is None:
+                return None
+            node = literal
+            continue
+        below: dict[str, str] = {}
+        if literal is not None and (found := _descend(literal, segments[at + 1 :], below)) is not None:
+            texts.update(below)
+            return found
+        texts[parameter.name] = segment
+        node = parameter
+    return node if node.versions else None
+
+
+def _without_data(version: str, below: list[str], node: _Node | None, texts: Mapping[str, str]) -> Found:
+    """What a path leads to that no endpoint has in that version; `node` where one has it in another."""
+    if (version, below) in (("privileges", []), ("v2", ["privileges"])):
+        return PRIVILEGES
+    if not (version[:1] == "v" and version[1:].isascii() and version[1:].isdigit()):
+        return NOWHERE
+    if version == "v2":
+        return GONE_V2
+    if _is_gone_inpi(below):
+        return GONE_INPI
+    if node is None:
+        return NOWHERE
+    other = next(iter(node.versions.values()))
+    return Found(Kind.UNSUPPORTED_VERSION, other, texts, subject=subject_of(texts))
 
 
 def subject_of(texts: Mapping[str, str]) -> Subject:

@@ -54,21 +54,22 @@ class Call:
 
     def leaving(self, provider_base: str, at: datetime) -> "Call":
         """The same question, about to be asked at that address."""
-        return self._but(provider_base=provider_base, at=at)
+        return self.but(provider_base=provider_base, at=at)
 
     def asking(self, **values: Any) -> "Call":
         """The same question about another identifier, remembering the first."""
-        return self._but(values={**self.values, **values}, redirected_from=self.values)
+        return self.but(values={**self.values, **values}, redirected_from=self.values)
 
     def with_document(self, link: str | None) -> "Call":
         """The same question, with the link to the document that was kept."""
-        return self._but(document=link)
+        return self.but(document=link)
 
     def with_table(self, table: Any) -> "Call":
         """The same question, with the table that completes the answer."""
-        return self._but(table=table)
+        return self.but(table=table)
 
-    def _but(self, **changes: Any) -> "Call":
+    def but(self, **changes: Any) -> "Call":
+        """The same question, with other values of some fields."""
         # As `dataclasses.replace`, which would set the fourteen fields of a frozen value one by one, at every miss.
         other = object.__new__(Call)
         vars(other).update(vars(self), **changes)

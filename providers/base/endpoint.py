@@ -166,10 +166,18 @@ class Endpoint:
         names = re.findall(r"\{(\w+)\}", self.path)
         return (*(BY_NAME[name] for name in names if name not in told), *self.parameters)
 
+    def rules(self, status: int) -> tuple[Rule, ...]:
+        """What a failure of that status may look like, in the order of judgement."""
+        found = self._rules.get(status)
+        if found is None:
+            rules = (*self.common, *self.failures)
+            found = self._rules[status] = tuple(rule for rule in rules if rule.may_hold(status))
+        return found
+
     @cached_property
-    def rules(self) -> tuple[Rule, ...]:
-        """What a failure looks like, in the order of judgement."""
-        return (*self.common, *self.failures)
+    def _rules(self) -> dict[int, tuple[Rule, ...]]:
+        """Those worked out already, by status."""
+        return {}
 
     @cached_property
     def version(self) -> str:

@@ -1,10 +1,11 @@
 """What goes to a provider (`Get`, `Post`) and what comes back (`Reply`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import orjson
@@ -12,9 +13,10 @@ import orjson
 from providers.base import xml
 from providers.base.transport import Method
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+
+class Request(NamedTuple):
     """A call to make.
 
     `path` is appended to the provider's base URL unless it is a full URL; query values that are None are left out.
@@ -22,15 +24,15 @@ class Request:
 
     method: Method
     path: str
-    query: Mapping[str, str | int | None] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | int | None] = _NONE
+    headers: Mapping[str, str] = _NONE
     json: Any = None
     form: Mapping[str, str] | None = None
     content: bytes | None = None
 
     def after(self, query: Mapping[str, str]) -> "Request":
         """The same call, with these parameters before its own."""
-        return replace(self, query={**query, **self.query}) if query else self
+        return self._replace(query={**query, **self.query}) if query else self
 
     def body(self) -> tuple[bytes, Mapping[str, str]]:
         """The bytes to send, with the headers that say what they are."""
@@ -38,7 +40,7 @@ class Request:
             return orjson.dumps(self.json), _JSON
         if self.form is not None:
             return urlencode(self.form).encode(), _FORM
-        return self.content or b"", {}
+        return self.content or b"", _NONE
 
 
 _JSON = {"content-type": "application/json"}
@@ -47,7 +49,7 @@ _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 def Get(path: str, query: Mapping[str, str | int | None] | None = None, **more: Any) -> Request:  # noqa: N802
     """A GET: `Get("/chiffreAffaires", {"siret": call.siret})`."""
-    return Request(method="GET", path=path, query=query or {}, **more)
+    return Request(method="GET", path=path, query=query or _NONE, **more)
 
 
 def Post(path: str, *, json: Any = None, **more: Any) -> Request:  # noqa: N802

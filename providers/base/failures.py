@@ -61,6 +61,10 @@ class Rule:
     matches: Callable[[Reply], bool] | None
     meta: Callable[[Reply], Mapping[str, Any]] | None
 
+    def may_hold(self, status: int) -> bool:
+        """Whether it may find a failure in a reply of that status."""
+        return status in self.statuses or self.matches is not None
+
     def judge(self, reply: Reply) -> "ProviderFailed | None":
         """The failure, where this rule finds one."""
         if reply.status in self.statuses or (self.matches is not None and self.matches(reply)):
@@ -207,19 +211,11 @@ COMMON_KINDS = tuple(kind for kind in vars(Failure).values() if isinstance(kind,
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
-def _not_a_status(reply: Reply) -> bool:
-    """A status that HTTP does not know says nothing that could be relied on."""
-    try:
-        HTTPStatus(reply.status)
-    except ValueError:
-        return True
-    return False
-
-
 COMMON = (
     Failure.UNAVAILABLE.when(status=(502, 503)),
     Failure.TIMEOUT.when(status=504),
     Failure.INTERNAL.when(status=REDIRECTS),
-    Failure.UNKNOWN.when(_not_a_status),
+    Failure.UNKNOWN.when(status=tuple({*range(1000)} - {*HTTPStatus})),
 )
-"""Judged before an endpoint's own rules, unless it sets others (behaviours §4.6)."""
+"""Judged before an endpoint's own rules, unless it sets others (behaviours §4.6). A status that HTTP does not know says
+nothing that could be relied on."""

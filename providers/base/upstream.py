@@ -149,7 +149,7 @@ class Upstream:
             raise Failure.UNAVAILABLE.because(retry_in=line.breaker.seconds_left())
         try:
             async with asyncio.timeout(self.settings.deadline_seconds) as deadline, line.slots:
-                answer = await self._answer(endpoint, call, deadline)
+                answer = await self._answer(way, endpoint, call, deadline)
         except TimeoutError:
             line.breaker.learn(failed=True)
             raise Failure.TIMEOUT.because() from None
@@ -187,35 +187,35 @@ class Upstream:
 
     # The steps, in their order.
 
-    async def _answer(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
-        call = call.leaving(self._way(endpoint.provider).base, self.now())
-        reply = await self._ask(endpoint.provider, endpoint.request(call), call)
+    async def _answer(self, way: _Way, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Answer:
+        call = call.leaving(way.base, self.now())
+        reply = await self._ask(way, endpoint.request(call), call)
         if endpoint.follow is not None and reply.status in REDIRECTS:
             call = endpoint.follow(call, reply)
-            reply = await self._ask(endpoint.provider, endpoint.request(call), call)
+            reply = await self._ask(way, endpoint.request(call), call)
         if endpoint.document is None:
             self._judge(endpoint, reply)
-            return self._read(endpoint, await self._complete(endpoint, call, deadline), reply)
+            return self._read(endpoint, await self._complete(way, endpoint, call, deadline), reply)
         # Reading a PDF takes milliseconds of CPU: not on the loop.
         await asyncio.to_thread(self._judge, endpoint, reply)
         call = call.with_document(await self._keep(endpoint, reply))
         return await asyncio.to_thread(self._read, endpoint, call, reply)
 
-    async def _ask(self, provider: Provider, request: Request, call: Call) -> Reply:
-        fixed = provider.headers(call)
-        if provider.authentication is None:
-            return await self.send(provider, request, fixed)
-        access = self._way(provider).access
-        headers = await provider.authentication.headers(access)
-        request = provider.authentication.signed(request, access)
-        reply = await self.send(provider, request, {**fixed, **headers})
-        if reply.status in getattr(provider.authentication, "renewed_on", ()):
-            renewed = await provider.authentication.renew(access, headers)
+    async def _ask(self, way: _Way, request: Request, call: Call) -> Reply:
+        access = way.access
+        fixed, authentication = access.provider.headers(call), access.provider.authentication
+        if authentication is None:
+            return await self._send(way, request, fixed)
+        headers = await authentication.headers(access)
+        request = authentication.signed(request, access)
+        reply = await self._send(way, request, {**fixed, **headers})
+        if reply.status in getattr(authentication, "renewed_on", ()):
+            renewed = await authentication.renew(access, headers)
             if renewed is not None:
-                reply = await self.send(provider, request, {**fixed, **renewed})
+                reply = await self._send(way, request, {**fixed, **renewed})
         return reply
 
-    async def _complete(self, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Call:
+    async def _complete(self, way: _Way, endpoint: Endpoint, call: Call, deadline: asyncio.Timeout) -> Call:
         table = endpoint.table
         if table is None:
             return call
@@ -224,13 +224,13 @@ class Upstream:
             endpoint.provider,
             table,
             call,
-            lambda request: self._ask(endpoint.provider, request, call),
+            lambda request: self._ask(way, request, call),
             patience=min(table.patience.total_seconds(), left / 2),
         )
         return call.with_table(found)
 
     def _judge(self, endpoint: Endpoint, reply: Reply) -> None:
-        for rule in endpoint.rules:
+        for rule in endpoint.rules(reply.status):
             if failed := rule.judge(reply):
                 raise failed
         if endpoint.success is not None and reply.status not in endpoint.success:
@@ -271,8 +271,11 @@ class Upstream:
 
     async def send(self, provider: Provider, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send one request, within the provider's timeouts and the size cap. Raises ProviderFailed."""
-        way, transport = self._way(provider), self._transport_to(provider)
-        patience = way.patience
+        return await self._send(self._way(provider), request, headers)
+
+    async def _send(self, way: _Way, request: Request, headers: Mapping[str, str]) -> Reply:
+        provider, patience = way.access.provider, way.patience
+        transport = self._transport_to(provider)
         if provider.token_url and request.path == provider.token_url:
             patience = way.token_patience
         content, its_type = request.body()

@@ -5,7 +5,7 @@ Of a company it sends an extract; of what it does not send, a text such as `006 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
@@ -45,7 +45,7 @@ class Subscription:
     def signed(self, request: Request, access: Access) -> Request:
         """The order, in an envelope that tells who gives it."""
         code, password = (access.secret(setting) for setting in self.settings)
-        return replace(request, content=envelope(code, password, request.content or b""))
+        return request._replace(content=envelope(code, password, request.content or b""))
 
     async def renew(self, access: Access, refused: Mapping[str, str]) -> Mapping[str, str] | None:
         """A subscriber that is refused stays refused."""

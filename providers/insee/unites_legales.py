@@ -277,13 +277,12 @@ _NOBODY = PersonnePhysique(**dict.fromkeys(PersonnePhysique.model_fields, MASKED
 def normalise_v3(sent: wire.UniteLegaleSent, call: Call) -> UniteLegaleResponseV3:
     """All that Sirene says."""
     unite = sent.unite_legale
-    now = unite.now
     data = _told(
         FicheV3,
-        now,
+        unite,
         unite.siren,
-        activite_principale=activite_naf_rev2(now.activite),
-        date_cessation=end_epoch(now.etat, unite.periodes),
+        activite_principale=activite_naf_rev2(unite.activite),
+        date_cessation=end_epoch(unite.etat, unite.periodes),
     )
     return UniteLegaleResponseV3(data=data, links=_links(call, data, "v3"), meta=_meta(unite, call))
 
@@ -291,8 +290,7 @@ def normalise_v3(sent: wire.UniteLegaleSent, call: Call) -> UniteLegaleResponseV
 def normalise_v4(sent: wire.UniteLegaleSent, call: Call) -> UniteLegaleResponseV4:
     """All that Sirene says."""
     unite = sent.unite_legale
-    now = unite.now
-    data = _told(FicheV4, now, unite.siren, **_activites(now), date_cessation=end_epoch(now.etat, unite.periodes))
+    data = _told(FicheV4, unite, unite.siren, **_activites(unite), date_cessation=end_epoch(unite.etat, unite.periodes))
     return UniteLegaleResponseV4(data=data, links=_links(call, data, "v4"), meta=_meta(unite, call))
 
 

@@ -1,14 +1,18 @@
 """What Sirene sends: legal units, with or without their history, and establishments with their address."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from providers.base import OneOrMany, Wire, blank_to_none
-from providers.base.models import first_characters
+from providers.base import OneOrMany, Wire
 
-Day = Annotated[date | None, BeforeValidator(first_characters(10)), BeforeValidator(blank_to_none)]
+
+def _day(value: object) -> object:
+    return value if not isinstance(value, str) else value[:10] if value.strip() else None
+
+
+Day = Annotated[date | None, BeforeValidator(_day)]
 """A calendar date, alone or at the head of a date-time whose hour says nothing."""
 
 
@@ -59,19 +63,20 @@ class UniteLegale(Changing):
 
 
 class UniteLegaleAndPeriodes(UniteLegale):
-    """A legal unit on its own: what changes is in its periods, newest first."""
+    """A legal unit on its own: what changes is in its periods, newest first, and is here as of the current one."""
 
     siren: str
     periodes: OneOrMany[PeriodeUniteLegale] = Field([], alias="periodesUniteLegale")
 
-    @property
-    def now(self) -> UniteLegale:
-        """The legal unit with the values of its current period, where it has one, laid over its own."""
-        current = next((periode for periode in self.periodes if periode.fin is None), None)
-        if current is None:
-            return self
-        told = current.model_fields_set & _CHANGING
-        return self.model_copy(update={name: getattr(current, name) for name in told})
+    @model_validator(mode="after")
+    def _as_of_now(self) -> Self:
+        """Lay what the current period tells, where there is one, over what the legal unit itself does."""
+        for periode in self.periodes:
+            if periode.fin is None:
+                told = vars(periode)
+                vars(self).update({name: told[name] for name in periode.model_fields_set & _CHANGING})
+                break
+        return self
 
 
 class PeriodeEtablissement(Wire):

@@ -238,6 +238,9 @@ class Watched:
         self._rule = rule
         self._seen = seen
 
+    def may_hold(self, status: int) -> bool:
+        return self._rule.may_hold(status)
+
     def judge(self, reply: Any) -> ProviderFailed | None:
         failed = self._rule.judge(reply)
         if failed is not None:
