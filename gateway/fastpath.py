@@ -450,7 +450,8 @@ class Exchange:
         )
         ip = limiter.told_ip(self.address, self.nth_of_address)
         token = limiter.told_token(self.token, self.nth_of_token)
-        heard = Heard(self.grant.state, self.grant.counters, place.digest, ip, token, self.look.reply)
+        state, counters = self.grant.state, self.grant.counters
+        heard = Heard(place.found, caller.block, state, counters, place.digest, ip, token, self.look.reply)
         self.connection.go_the_long_way(asked, heard)
 
 

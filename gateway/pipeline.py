@@ -52,8 +52,13 @@ _CACHED = (b"x-response-cached", b"true")
 
 
 class Heard(NamedTuple):
-    """What Redis said when asked ahead of the pipeline: of the address, of the token in that state, of the answer."""
+    """What Redis said when asked ahead of the pipeline: of the address, of the token in that state, of the answer.
 
+    Of the first two what it means (`IpSeen`, `TokenSeen`), unless that takes more than a look.
+    """
+
+    found: Found
+    block: str
     state: TokenState
     counters: tuple[Counter, ...]
     digest: bytes
@@ -75,6 +80,8 @@ class Turn:
     ip: IpSeen | None = None
     quota: TokenSeen | None = None
     counters: tuple[Counter, ...] = ()
+    digest: bytes = b""
+    """The name of the answer, where it may be a kept one."""
     kept: Kept | None = None
     cached: bool = False
     is_data: bool = False
@@ -130,7 +137,10 @@ class Pipeline:
 
     async def answer(self, asked: Asked, heard: Heard | None = None) -> Answer:
         """The answer, once its record is durable. Never raises."""
-        turn = Turn(asked, self._find(asked), block_of(asked.address))
+        if heard is None:
+            turn = Turn(asked, self._find(asked), block_of(asked.address))
+        else:
+            turn = Turn(asked, heard.found, heard.block)
         try:
             answer = await self._decide(turn, heard)
         except Refusal as refusal:
@@ -188,8 +198,8 @@ class Pipeline:
         turn.claims = asked.claims
         endpoint = found.endpoint
         if endpoint is not None and endpoint.cache is not None and turn.claims is not None and not asked.no_cache:
-            digest = self.digest(found, asked.parameters) if found.digest else b""
-            kept = self.cache.look(digest) if digest else None
+            turn.digest = self.digest(found, asked.parameters) if found.digest else b""
+            kept = self.cache.look(turn.digest) if turn.digest else None
         token = self._ask_token(turn)
         turn.ip = await ip
         try:
@@ -197,17 +207,21 @@ class Pipeline:
                 await self._learn_token(turn, token)
         finally:
             if kept is not None:
-                await self._read(turn, digest, kept)
+                await self._read(turn, turn.digest, kept)
 
     async def _take(self, turn: Turn, heard: Heard) -> None:
         """The same, of what was heard already; what Redis would not run then is asked again."""
-        claims, digest = turn.asked.claims, heard.digest
+        claims, digest, ip, token = turn.asked.claims, heard.digest, heard.ip, heard.token
         assert claims is not None
-        turn.claims, turn.state, turn.counters = claims, heard.state, heard.counters
-        ip = self.limiter.look_at_ip(turn.block, heard=heard.ip)
-        token = self.limiter.look_at_token(claims.jti, heard.state.version, heard.counters, heard.token)
-        turn.ip = await ip
-        await self._learn_token(turn, token)
+        turn.claims, turn.state, turn.counters, turn.digest = claims, heard.state, heard.counters, digest
+        if not isinstance(ip, IpSeen):
+            ip = await self.limiter.look_at_ip(turn.block, heard=ip)
+        turn.ip = ip
+        if isinstance(token, TokenSeen):
+            turn.quota = token
+        else:
+            version = heard.state.version
+            await self._learn_token(turn, self.limiter.look_at_token(claims.jti, version, heard.counters, token))
         await self._read(turn, digest, self.cache.look(digest) if heard.answer is AGAIN else Reply(heard.answer))
 
     async def _read(self, turn: Turn, digest: bytes, reply: Awaitable[object]) -> None:
@@ -291,7 +305,7 @@ class Pipeline:
         guard = Guard(self.link, guard_key(state, endpoint, asked), self._guarded)
         try:
             if keeps:
-                kept = await self.cache.fill(self.digest(turn.found, parameters), make, guard.enter)
+                kept = await self.cache.fill(turn.digest, make, guard.enter)
             else:
                 await guard.enter()  # 409 00015
                 kept = await make()

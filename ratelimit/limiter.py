@@ -135,7 +135,8 @@ class Joint:
 class Limiter:
     """Counts requests and refusals by address, and calls by token.
 
-    What is asked with other questions begins with `opening_…`; its reply is handed over as `heard`.
+    What is asked with other questions begins with `opening_…`; a reply to it that tells no count is handed over as
+    `heard`.
     """
 
     def __init__(self, link: Link, settings: RateLimitSettings, workers: int, clock: Clock) -> None:
@@ -180,13 +181,13 @@ class Limiter:
         return LOOK_AT_IP.opening(names, self._ip_arguments[:2]), slot_of(names[0])
 
     def told_ip(self, joint: Joint, number: int) -> Any:
-        """What the reply says to one of them: the first within the ceiling are within it."""
+        """What the reply says to one of them, the first within the ceiling being within it; else the reply itself."""
         reply = joint.reply
         if reply.__class__ is list and reply[0] != 1:
             before, now = (reply[1], reply[2]) if reply[0] == 0 else (reply[4], reply[3])
             count = before - joint.calls + number
             if count <= self._settings.ip_per_minute:
-                return [0, count, now]
+                return IpSeen(None, count, now / 1000)
         return reply
 
     def count_refusal(self, block: str) -> Sent[Ban | None]:
@@ -217,10 +218,11 @@ class Limiter:
 
     @staticmethod
     def told_token(joint: Joint, number: int) -> Any:
-        """What the reply says to one of them."""
+        """What the reply says to one of them, where they were counted; else the reply itself."""
         reply = joint.reply
         if reply.__class__ is list and reply[0] >= 0:
-            return [reply[0], *(count - joint.calls + number for count in reply[1:])]
+            before = joint.calls - number
+            return TokenSeen(True, tuple([count - before for count in reply[1:]]), reply[0] / 1000)
         return reply
 
     def look_at_stranger(self, digest: str, counters: Sequence[Counter]) -> Sent[TokenSeen]:
