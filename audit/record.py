@@ -16,11 +16,10 @@ from audit.ids import Ids
 Outcome = Literal["granted", "refused", "failed", "banned"]
 """Answered with data, refused by the gateway, failed by a provider or a defect, or cut off without a byte."""
 
-_USER_AGENT_LENGTH = 200
-_TRACE_LENGTH = 255
+_CUT = (("user_agent", 200), ("context", 255), ("object", 255), ("recipient", 255))
+"""Texts of the caller, each with its length at most, in characters."""
 _LENGTHS = {
-    "user_agent": _USER_AGENT_LENGTH,
-    **dict.fromkeys(("context", "object", "recipient"), _TRACE_LENGTH),
+    **dict(_CUT),
     **{"request_id": 100, "method": 16, "path": 1000, "siren": 20, "siret": 20, "rna": 20, "client_ip": 64},
 }
 _USUAL_BYTES = 2048
@@ -73,40 +72,35 @@ class Record:
         return _written(self._shape()) + b"\n"
 
     def _shape(self) -> dict[str, Any]:
-        siren, siret, path = self.siren, self.siret, self.path
-        context, aim, recipient = self.context, self.object, self.recipient
-        return {
-            "id": self.id,
-            "at": self.at,
-            "request_id": self.request_id,
-            "method": self.method,
-            "path": path.partition("?")[0] if "?" in path else path,
-            "operation_id": self.operation_id,
-            "status": self.status,
-            "codes": self.codes,
-            "outcome": self.outcome,
-            "jti": self.jti,
-            "habilitation": self.habilitation,
-            "holder_siret": self.holder_siret,
-            "client_ip": self.client_ip,
-            "user_agent": self.user_agent[:_USER_AGENT_LENGTH],
-            "context": context[:_TRACE_LENGTH] if context else context,
-            "object": aim[:_TRACE_LENGTH] if aim else aim,
-            "recipient": recipient[:_TRACE_LENGTH] if recipient else recipient,
-            "siren": siret[:9] if siret and not siren else siren,  # a search by SIREN finds its établissements too
-            "siret": siret,
-            "rna": self.rna,
-            "provider": self.provider,
-            "cached": self.cached,
-            "duration_ms": self.duration_ms,
-            "api_version": self.api_version,
-            "extra": self.extra,
-        }
-
-    def members(self, *names: str) -> bytes:
-        """Those members as they stand in its line, each after a comma, to be put together with others by `Lines`."""
-        shape = self._shape()
-        return b"," + _written({name: shape[name] for name in names})[1:-1]
+        return _fitted(
+            {
+                "id": self.id,
+                "at": self.at,
+                "request_id": self.request_id,
+                "method": self.method,
+                "path": self.path,
+                "operation_id": self.operation_id,
+                "status": self.status,
+                "codes": self.codes,
+                "outcome": self.outcome,
+                "jti": self.jti,
+                "habilitation": self.habilitation,
+                "holder_siret": self.holder_siret,
+                "client_ip": self.client_ip,
+                "user_agent": self.user_agent,
+                "context": self.context,
+                "object": self.object,
+                "recipient": self.recipient,
+                "siren": self.siren,
+                "siret": self.siret,
+                "rna": self.rna,
+                "provider": self.provider,
+                "cached": self.cached,
+                "duration_ms": self.duration_ms,
+                "api_version": self.api_version,
+                "extra": self.extra,
+            }
+        )
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
@@ -118,13 +112,19 @@ class Record:
         return cls(**shape)
 
 
+def members(**told: Any) -> bytes:
+    """Members of a record as they stand in its line, each after a comma, for `Lines` to put together with others."""
+    return b"," + _written(_fitted(told))[1:-1]
+
+
 class Lines:
     """Writes lines of records most of whose members are already written."""
 
-    __slots__ = ("_ids", "_milliseconds", "_moment")
+    __slots__ = ("_answers", "_ids", "_milliseconds", "_moment")
 
     def __init__(self) -> None:
         """None yet."""
+        self._answers: dict[tuple[object, ...], bytes] = {}
         self._ids = Ids()
         self._milliseconds = -1
         self._moment = b""
@@ -132,7 +132,7 @@ class Lines:
     def __call__(self, at: float, request_id: bytes, duration_ms: int, *members: bytes) -> bytes:
         """A line with a new identifier, the moment to the millisecond, and without `extra`.
 
-        Between them `members` (`Record.members`) hold all the others, each once.
+        Between them `members` hold all the others, each once.
         """
         milliseconds = int(at * 1000)
         if milliseconds != self._milliseconds:
@@ -140,6 +140,30 @@ class Lines:
             self._moment = b'","at":%d.%03d,"request_id":"' % divmod(milliseconds, 1000)
         opening = (b'{"id":"', self._ids.written(milliseconds), self._moment, request_id)
         return b"".join((*opening, b'","duration_ms":%d,"extra":{}' % duration_ms, *members, b"}\n"))
+
+    def of_answer(self, status: int, codes: tuple[str, ...], outcome: Outcome, cached: bool) -> bytes:
+        """The members that tell an answer."""
+        key = status, codes, outcome, cached
+        found = self._answers.get(key)
+        if found is None:
+            found = self._answers[key] = members(status=status, codes=codes, outcome=outcome, cached=cached)
+        return found
+
+
+def _fitted(shape: dict[str, Any]) -> dict[str, Any]:
+    """The members as they are kept, as many as are there: a path without its query, texts no longer than they may be,
+    and the SIREN of a SIRET, since a search by SIREN finds its établissements too."""
+    path = shape.get("path")
+    if path is not None and "?" in path:
+        shape["path"] = path.partition("?")[0]
+    for name, length in _CUT:
+        text = shape.get(name)
+        if text and len(text) > length:
+            shape[name] = text[:length]
+    siret = shape.get("siret")
+    if siret and not shape["siren"]:
+        shape["siren"] = siret[:9]
+    return shape
 
 
 def _written(shape: dict[str, Any]) -> bytes:

@@ -63,7 +63,7 @@ class Trail:
         return self._spool.append(record.to_line())
 
     def put(self, line: bytes, told: Told) -> None:
-        """Record a line (`audit.record.joined`); `told` hears None once it is durable, or SpoolUnavailable."""
+        """Record a line; `told` hears None once it is durable, or SpoolUnavailable."""
         self._spool.put(line, told)
 
     @property

@@ -21,11 +21,11 @@ from typing import Any, Protocol
 import structlog
 
 from audit.ids import UUID4, Drawn
-from audit.record import Lines, Record
+from audit.record import Lines, members
 from audit.spool import SpoolUnavailable
 from gateway import checks
 from gateway.asked import Answer, Asked, parse_query
-from gateway.cache import AnswerCache, Kept, Look, packed_name
+from gateway.cache import AnswerCache, Look, packed_name
 from gateway.door import SECURITY, UUID
 from gateway.errors import JSON, VENDOR_JSON, Refusal, Refused
 from gateway.pipeline import NOT_CACHED, Heard, Pipeline
@@ -55,11 +55,6 @@ _MEANT = frozenset(
     b"proxy-connection te trailer transfer-encoding upgrade user-agent x-api-key x-forwarded-for".split()
 )
 """Headers that say something to the gateway or to its server; the others may be anything."""
-
-_OF_THE_CALLER = ("jti", "habilitation", "holder_siret", "client_ip", "user_agent")
-_OF_THE_PLACE = ("method", "path", "operation_id", "siren", "siret", "rna", "provider", "api_version")
-_OF_THE_TRACE = ("context", "object", "recipient")
-_OF_THE_ANSWER = ("status", "codes", "outcome", "cached")
 
 
 class Connection(Protocol):
@@ -141,15 +136,15 @@ class Place:
     def write_down(self) -> None:
         """What answers and records say of it."""
         found, endpoint = self.found, self.endpoint
-        record = _record(
+        self.head = _lines([(b"content-type", VENDOR_JSON), (b"x-response-cached", b"true"), *found.notices, *SECURITY])
+        self.members = members(
+            method="GET",
             path=self.path,
             operation_id=endpoint.operation_id,
             provider=endpoint.provider.slug,
             api_version=endpoint.version,
             **found.subject._asdict(),
         )
-        self.head = _lines([(b"content-type", VENDOR_JSON), (b"x-response-cached", b"true"), *found.notices, *SECURITY])
-        self.members = record.members(*_OF_THE_PLACE)
 
 
 @dataclass(slots=True, eq=False)
@@ -163,8 +158,7 @@ class Trace:
 
     def write_down(self) -> None:
         """What records say of it."""
-        told = {name: self.parameters.get(name) for name in _OF_THE_TRACE}
-        self.members = _record(**told).members(*_OF_THE_TRACE)
+        self.members = members(**{name: self.parameters[name] for name in ("context", "object", "recipient")})
 
 
 class FastPath:
@@ -184,13 +178,12 @@ class FastPath:
         self.metrics = pipeline.metrics
         self.clock = pipeline.clock
         self._request_ids = Drawn(UUID4)
-        self.line = Lines()
+        self.lines = Lines()
         self._callers: Recent[bytes, Caller] = Recent(MOST_CALLERS)
         self._places: Recent[bytes, Place] = Recent(MOST_PLACES)
         self._traces: Recent[bytes, Trace] = Recent(MOST_TRACES)
         self._targets: Recent[bytes, tuple[Place, Trace]] = Recent(MOST_TARGETS)
         """By request line."""
-        self._answers: dict[tuple[int, tuple[str, ...]], bytes] = {}
         self._hasher = hashlib.blake2b(key=secrets.token_bytes(32), digest_size=16)
 
     def hasher(self, peer: str) -> "hashlib.blake2b":
@@ -313,13 +306,6 @@ class FastPath:
             return None
         counters = self._pipeline.counters(endpoint, state)
         opening, slot = self.limiter.opening_of_token(state.jti, state.version, counters)
-        record = _record(
-            jti=state.jti,
-            habilitation=state.habilitation_id,
-            holder_siret=state.siret,
-            client_ip=caller.address,
-            user_agent=caller.user_agent.decode("latin-1"),
-        )
         grant = Grant(
             state=state,
             until=min(state.expires_at, state.expires_at if state.revoked_at is None else state.revoked_at),
@@ -328,19 +314,16 @@ class FastPath:
             opening=opening,
             slot=slot,
             head=_lines([(b"ratelimit-limit", b"%d" % counters[0].limit)]),
-            members=record.members(*_OF_THE_CALLER),
+            members=members(
+                jti=state.jti,
+                habilitation=state.habilitation_id,
+                holder_siret=state.siret,
+                client_ip=caller.address,
+                user_agent=caller.user_agent.decode("latin-1"),
+            ),
         )
         caller.grants[endpoint.operation_id] = grant
         return grant
-
-    def members_of(self, kept: Kept) -> bytes:
-        """What the record says of a kept answer."""
-        key = kept.status, kept.codes
-        members = self._answers.get(key)
-        if members is None:
-            record = _record(status=kept.status, codes=kept.codes, outcome=kept.outcome, cached=True)
-            members = self._answers[key] = record.members(*_OF_THE_ANSWER)
-        return members
 
 
 class Exchange:
@@ -391,8 +374,11 @@ class Exchange:
             trace.write_down()
         took = now - self.at
         path.metrics.count(place.endpoint, kept.status, True, took)
-        members = (place.members, trace.members, self.grant.members, path.members_of(kept))
-        path.trail.put(path.line(self.at, self.request_id, int(took * 1000), *members), self.recorded)
+        answer = path.lines.of_answer(kept.status, kept.codes, kept.outcome, True)
+        line = path.lines(
+            self.at, self.request_id, int(took * 1000), place.members, trace.members, self.grant.members, answer
+        )
+        path.trail.put(line, self.recorded)
 
     # 3. The record is durable.
 
@@ -450,8 +436,16 @@ class Exchange:
         )
         ip = limiter.told_ip(self.address, self.nth_of_address)
         token = limiter.told_token(self.token, self.nth_of_token)
-        state, counters = self.grant.state, self.grant.counters
-        heard = Heard(place.found, caller.block, state, counters, place.digest, ip, token, self.look.reply)
+        heard = Heard(
+            found=place.found,
+            block=caller.block,
+            state=self.grant.state,
+            counters=self.grant.counters,
+            digest=place.digest,
+            ip=ip,
+            token=token,
+            answer=self.look.reply,
+        )
         self.connection.go_the_long_way(asked, heard)
 
 
@@ -658,9 +652,3 @@ def _mark(hasher: Any, lines: bytes) -> bytes:
 
 def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
-def _record(**known: Any) -> Record:
-    """A record of which some members are known."""
-    told = {"status": 200, "outcome": "granted", "client_ip": "", "path": "", **known}
-    return Record(id="", at=0.0, request_id="", method="GET", **told)

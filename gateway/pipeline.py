@@ -400,8 +400,9 @@ class Pipeline:
 
     async def _recorded(self, turn: Turn, answer: Answer) -> Answer:
         """No answer leaves before its record is durable; where that cannot be, the answer is withheld."""
-        self.metrics.count(turn.found.endpoint, answer.status, turn.cached, self.clock() - turn.asked.at)
-        record = self._record(turn, answer)
+        took = self.clock() - turn.asked.at
+        self.metrics.count(turn.found.endpoint, answer.status, turn.cached, took)
+        record = self._record(turn, answer, took)
         if self.log_requests:
             _tell(record)
         try:
@@ -414,7 +415,7 @@ class Pipeline:
         refusal = Refusal.of(Refused.UNAVAILABLE)
         return Answer(refusal.status, self._headers(turn, JSON), refusal.body())
 
-    def _record(self, turn: Turn, answer: Answer) -> Record:
+    def _record(self, turn: Turn, answer: Answer, took: float) -> Record:
         asked, endpoint, state = turn.asked, turn.found.endpoint, turn.state
         parameters, subject = asked.parameters, turn.found.subject
         return Record(
@@ -440,7 +441,7 @@ class Pipeline:
             rna=subject.rna,
             provider=endpoint.provider.slug if endpoint else None,
             cached=turn.cached,
-            duration_ms=int((self.clock() - asked.at) * 1000),
+            duration_ms=int(took * 1000),
             api_version=endpoint.version if endpoint else None,
         )
 

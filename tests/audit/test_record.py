@@ -1,6 +1,6 @@
 """The record and its line."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.ids import Ids
-from audit.record import Record
+from audit.record import Lines, Record, members
 from tests.audit.builders import NOW, a_record
 
 A_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiIwIn0.c2lnbmF0dXJl"
@@ -42,6 +42,30 @@ def test_any_text_gives_one_line_that_can_be_read_again(
     again = Record.from_line(line)
     assert again.to_line() == line
     assert not any("\0" in value for value in asdict(again).values() if isinstance(value, str))
+
+
+@given(agent=hostile, context=hostile, path=hostile, siret=st.sampled_from([None, "99988877100015"]), siren=hostile)
+def test_a_line_put_together_from_members_says_what_the_record_s_own_does(
+    agent: str, context: str, path: str, siret: str | None, siren: str
+) -> None:
+    record = a_record(user_agent=agent, context=context, path=path, siret=siret, siren=siren if siret is None else None)
+    told = {field.name: getattr(record, field.name) for field in fields(record)}
+    parts = [
+        members(**{name: told[name] for name in names.split()})
+        for names in (
+            "method path operation_id siren siret rna provider api_version",
+            "context object recipient",
+            "jti habilitation holder_siret client_ip user_agent",
+        )
+    ]
+    lines = Lines()
+
+    answer = lines.of_answer(record.status, record.codes, record.outcome, record.cached)
+    line = lines(record.at, record.request_id.encode(), record.duration_ms, *parts, answer)
+
+    ours, its_own = orjson.loads(line), orjson.loads(record.to_line())
+    assert line.endswith(b"}\n")
+    assert {**ours, "id": record.id} == its_own
 
 
 @given(
