@@ -62,6 +62,8 @@ return redis.call('DEL', KEYS[2])
 
 _LENGTH, _UNKNOWN = bulk(b"%d" % HEAD_BYTES), bulk(b"")
 _HEAD = struct.Struct("!HddH")
+BESIDES_BYTES = 600
+"""What an opened answer takes besides its body, as measured."""
 LEAD_MILLISECONDS = 15_000
 """Life of a lead: longer than the longest provider call, so that it lapses only with its holder."""
 FAILURE_MILLISECONDS = 1_000
@@ -106,6 +108,11 @@ class Held:
     head: bytes
     told: bytes
     kept: Kept
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that it takes, near enough."""
+        return len(self.kept.body) + BESIDES_BYTES
 
 
 class Look:
@@ -337,12 +344,12 @@ class AnswerCache:
     def _hold(self, digest: bytes, head: bytes, kept: Kept) -> None:
         former = self._opened.pop(digest, None)
         if former is not None:
-            self._room += len(former.kept.body)
+            self._room += former.weight
         self._opened[digest] = Held(head, bulk(head), kept)
-        self._room -= len(kept.body)
+        self._room -= self._opened[digest].weight
         while self._room < 0 and self._opened:
             _, dropped = self._opened.popitem(last=False)
-            self._room += len(dropped.kept.body)
+            self._room += dropped.weight
 
 
 def _is_cancelled() -> bool:

@@ -42,7 +42,8 @@ from ratelimit.link import Questions
 log = structlog.get_logger()
 
 MOST_CALLERS = 262_144
-MOST_TARGETS = MOST_PLACES = MOST_TRACES = 32_768
+MOST_TARGETS = 32_768
+MOST_PLACES = MOST_TRACES = 16_384
 LONGEST = 4096
 """Bytes of the longest request that is kept."""
 
