@@ -21,34 +21,28 @@ import asyncpg
 
 from bench import measure, report, servers
 from bench.check import CheckFailed
-from bench.load import LoadFailed
 from bench.measure import Bench
-from bench.peers import DidNotStart, Launch, Peer, Place
+from bench.peers import Launch, Peer, Place
 from bench.peers.octroi import OCTROI, missing
 from bench.report import Sample, Spread
 from bench.scenarios import SCENARIOS, Scenario
-from bench.stage import Stage, end_gracefully, give_way, say
+from bench.stage import Stage, carried_out, give_way, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the scenarios asked for; 1 if a check failed."""
     options = _options(arguments)
-    end_gracefully()
     if reason := missing():
         say(reason)
         return 1
+    return carried_out(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in (options.scenario or ["hit256"])]
     pinned = give_way()
-    try:
-        for scenario in scenarios:
-            print(f"\n{table(scenario, _fight(scenario, options, pinned))}", flush=True)
-    except (CheckFailed, DidNotStart, LoadFailed) as failure:
-        say(f"FAILED: {failure}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted: everything is stopped")
-        return 130
-    return 0
+    for scenario in scenarios:
+        print(f"\n{table(scenario, _fight(scenario, options, pinned))}", flush=True)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -15,14 +15,12 @@ from pathlib import Path
 
 from bench import chart, load, registry, servers, work
 from bench.check import CheckFailed
-from bench.load import LoadFailed
 from bench.machine import model
 from bench.measure import Bench, checked, fill, loaded
-from bench.peers import DidNotStart
 from bench.peers.octroi import OCTROI, missing
 from bench.report import Spread, aligned, short
 from bench.scenarios import Scenario
-from bench.stage import Stage, end_gracefully, give_way, say
+from bench.stage import Stage, carried_out, give_way, say
 from bench.work import KINDS, Ask
 from config.clock import paris, system_clock
 
@@ -81,24 +79,19 @@ class Step:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the panels asked for; 1 if a check failed."""
     options = _options(arguments)
-    end_gracefully()
     if reason := missing():
         say(reason)
         return 1
-    try:
-        with ExitStack() as stack:
-            scale = Scale(Stage.start(stack, needs_database=True), give_way(), options.seconds, options.rounds)
-            for panel in options.panel or PANELS:
-                PANELS[panel](scale, QUICK_MOST if options.quick else sys.maxsize)
-    except (CheckFailed, DidNotStart, LoadFailed) as failure:
-        say(f"FAILED: {failure}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted: everything is stopped, nothing written")
-        return 130
+    return carried_out(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    with ExitStack() as stack:
+        scale = Scale(Stage.start(stack, needs_database=True), give_way(), options.seconds, options.rounds)
+        for panel in options.panel or PANELS:
+            PANELS[panel](scale, QUICK_MOST if options.quick else sys.maxsize)
     print(table(scale.samples))
     _write(scale.samples, is_quotable=not (options.quick or options.panel))
-    return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -4,13 +4,16 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import servers, work
+from bench.check import CheckFailed
+from bench.load import LoadFailed
 from bench.machine import cores, free_port
-from bench.peers import Peer, Place
+from bench.peers import DidNotStart, Peer, Place
 from config.clock import system_clock
 
 
@@ -88,6 +91,20 @@ class Stage:
         )
         place.dir.mkdir()
         return stack.enter_context(servers.serving(peer, peer.launch(place), port, pinned, redis))
+
+
+def carried_out(work: Callable[[], None]) -> int:
+    """The exit status of a bench: 0; 1 where a check failed or a server did not start; 130 where it was interrupted."""
+    end_gracefully()
+    try:
+        work()
+    except (CheckFailed, DidNotStart, LoadFailed) as failure:
+        say(f"FAILED: {failure}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted: everything is stopped, nothing written")
+        return 130
+    return 0
 
 
 def duration(seconds: float) -> str:

@@ -605,7 +605,7 @@ def what_is_meant(lines: bytes) -> tuple[bytes, bytes]:
 class Form:
     """Header lines with room for the values that mean nothing.
 
-    It knows others of the same make for what they are, at a third of the cost of `what_is_meant`.
+    It knows others of the same make for what they are, at a quarter of the cost of `what_is_meant`.
     """
 
     __slots__ = ("_end", "_holes")

@@ -1,5 +1,6 @@
 """Links: one of its own for each answer, and nothing that could be guessed or forged."""
 
+import asyncio
 import re
 import socket
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from obstore.store import ObjectStore
 
 from config.settings import DocumentSettings
 from gateway.documents import STORAGE, Deferred, Document, Documents, Remote, open_store
@@ -125,21 +127,25 @@ async def test_a_text_that_only_looks_like_a_mark_stays_as_it_is(documents: Docu
     assert urls(await documents.with_links(a_body(text), JTI)) == [text]
 
 
+def a_bucket_at(port: int, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An S3 store whose server is whatever listens there."""
+    for name, value in {
+        "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "eu-west-3",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return open_store(DocumentSettings(store="s3://bucket/prefix"), Path())
+
+
 async def test_a_store_that_is_silent_is_the_store_s_failure_and_not_the_provider_s(
     documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr("gateway.documents.STORE_SECONDS", 0.2)
-        settings = DocumentSettings(store="s3://bucket/prefix")
-        for name, value in {
-            "AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "eu-west-3",
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-        }.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(documents, "_store", open_store(settings, Path()))
+        monkeypatch.setattr(documents, "_store", a_bucket_at(silent.getsockname()[1], monkeypatch))
 
         with pytest.raises(ProviderFailed) as failed:
             await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
@@ -162,13 +168,23 @@ async def test_a_document_goes_once_no_link_can_reach_it(documents: Documents, c
 
 
 async def test_a_store_that_cannot_be_swept_is_swept_later(
-    documents: Documents, clock: HandClock, tmp_path: Path
+    documents: Documents, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
-    folder = tmp_path / "documents"
-    clock.now = time.time() + 10 * 86_400
+    asked: list[bytes] = []
 
-    folder.rename(tmp_path / "away")
-    assert await documents.sweep() == 0
-    (tmp_path / "away").rename(folder)
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    await documents.keep(b"%PDF-1.7", "extrait.pdf", "application/pdf")
+    clock.now = time.time() + 10 * 86_400
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        with monkeypatch.context() as away:
+            away.setattr(documents, "_store", a_bucket_at(server.sockets[0].getsockname()[1], away))
+
+            assert await documents.sweep() == 0
+
+    assert asked
+    assert asked[0].startswith(b"GET /bucket?")
     assert await documents.sweep() == 1
