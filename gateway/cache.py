@@ -7,10 +7,9 @@ this is still what is stored: neither transported nor deciphered again.
 import asyncio
 import struct
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 import structlog
 
@@ -18,49 +17,11 @@ from audit.record import Outcome
 from config.clock import Clock
 from gateway.sealed import HEAD_BYTES, Broken, Seal
 from ratelimit.limiter import heed
-from ratelimit.link import UNHEARD, Link, RedisUnavailable, slot_of
-from ratelimit.resp import bulk
-from ratelimit.scripts import Script
+from ratelimit.link import AGAIN, UNHEARD, Link, RedisUnavailable, slot_of
+from ratelimit.resp import Word, pack
 
 log = structlog.get_logger()
 
-_STORED = b"""
-local function stored(key, head, bytes)
-  local found = redis.call('GETRANGE', key, 0, tonumber(bytes) - 1)
-  if found == '' then return false end
-  if found == head then return 1 end
-  return redis.call('GET', key)
-end
-"""
-LOOK = Script.of(
-    "look_at_answers",
-    _STORED
-    + b"""
-local found = {}
-for i, key in ipairs(KEYS) do found[i] = stored(key, ARGV[i + 1], ARGV[1]) end
-return found
-""",
-)
-"""For each answer what is stored, or 1 where it is the one the worker holds, or nothing."""
-SEEK = Script.of(
-    "seek_answer",
-    _STORED
-    + b"""
-local led = redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[3])
-return {led and 1 or 0, stored(KEYS[1], ARGV[1], ARGV[2]), redis.call('GET', KEYS[3])}
-""",
-)
-"""The lead, if nobody has it → [1 if won, what LOOK says of it, the failure that was shared if there is one]."""
-KEEP = Script.of(
-    "keep_answer",
-    b"""
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return redis.call('DEL', KEYS[2])
-""",
-)
-"""Stores, then lets go of the lead."""
-
-_LENGTH, _UNKNOWN = bulk(b"%d" % HEAD_BYTES), bulk(b"")
 _HEAD = struct.Struct("!HddH")
 BESIDES_BYTES = 600
 """What an opened answer takes besides its body, as measured."""
@@ -103,10 +64,9 @@ class Kept:
 
 @dataclass(slots=True)
 class Held:
-    """An answer that a worker has opened. `head` begins what is sealed, `told` is the same for `packed_look`."""
+    """An answer that a worker has opened. `head` begins what is sealed, as no other answer does."""
 
     head: bytes
-    told: bytes
     kept: Kept
 
     @property
@@ -115,24 +75,35 @@ class Held:
         return len(self.kept.body) + BESIDES_BYTES
 
 
+class Name:
+    """Under which an answer is stored: the two questions about it, as they go over the wire, and its slot."""
+
+    __slots__ = ("head", "key", "whole")
+
+    def __init__(self, digest: bytes) -> None:
+        """Of the answer's digest."""
+        self.key = _key(digest)
+        self.whole = pack((b"GET", self.key))
+        self.head = pack(_head_of(self.key))
+
+    @property
+    def slot(self) -> int:
+        """Of a cluster."""
+        return slot_of(self.key)
+
+
 class Look:
-    """An answer that is asked for with others (`AnswerCache.packed_look`), and what came of it."""
+    """An answer that is asked for with others, and what came of it."""
 
-    __slots__ = ("digest", "held", "kept", "name", "reply")
+    __slots__ = ("digest", "held", "kept", "question", "reply")
 
-    def __init__(self, digest: bytes, name: bytes, held: Held | None) -> None:
-        """`name` is the one of `packed_name`; `held` what this worker holds."""
+    def __init__(self, digest: bytes, name: Name, held: Held | None) -> None:
+        """`held` is what this worker holds, to be confirmed by Redis."""
         self.digest = digest
-        self.name = name
         self.held = held
+        self.question = name.whole if held is None else name.head
         self.reply: object = UNHEARD
         self.kept: Kept | None = None
-
-
-def packed_name(digest: bytes) -> tuple[bytes, int]:
-    """Under which an answer is stored, as it goes over the wire; and the slot of that name."""
-    key = _key(digest)
-    return bulk(key), slot_of(key)
 
 
 Make = Callable[[], Awaitable[Kept]]
@@ -159,9 +130,16 @@ class AnswerCache:
         self.corrupt = 0
 
     def look(self, digest: bytes) -> "asyncio.Future[object]":
-        """Ask Redis, in the write that carries this turn's other questions."""
-        held = self._opened.get(digest)
-        return self._link.call(LOOK, (_key(digest),), (HEAD_BYTES, held.head if held else b""))
+        """Ask Redis, in the write that carries this turn's other questions: for `find`."""
+        key = _key(digest)
+        return self._link.send(key, *(_head_of(key) if digest in self._opened else (b"GET", key)))
+
+    async def find(self, digest: bytes, looked: Awaitable[object]) -> Kept | None:
+        """The answer, by what `look` brings. A corrupt or lapsed entry is a miss. Raises RedisUnavailable."""
+        kept, is_settled = self._read(digest, await looked)
+        if not is_settled:
+            kept, _ = self._read(digest, await self.look(digest))
+        return kept
 
     def held(self, digest: bytes) -> Held | None:
         """What this worker holds, to be confirmed by Redis."""
@@ -170,41 +148,29 @@ class AnswerCache:
             self._opened.move_to_end(digest)
         return held
 
-    @staticmethod
-    def packed_look(looks: "Iterable[Look]") -> bytes:
-        """The question of `look` for several answers at once, as it goes over the wire; its reply is a list.
-
-        On a cluster they must be of one slot.
-        """
-        names, heads = [], [_LENGTH]
-        for look in looks:
-            names.append(look.name)
-            heads.append(_UNKNOWN if look.held is None else look.held.told)
-        return LOOK.gathered(names, heads)
-
     def see(self, look: "Look", reply: object) -> None:
-        """Take in what the reply says of one of them."""
-        look.reply = reply
-        look.kept = look.held.kept if reply == 1 and look.held is not None else self.read(look.digest, reply)
-
-    def read(self, digest: bytes, reply: object) -> Kept | None:
-        """What the reply to `look` means, be it in its list of one. A corrupt or lapsed entry is a miss."""
-        if reply.__class__ is list:
-            (reply,) = cast("list[object]", reply)
-        if reply == 1:
-            held = self._opened.get(digest)
-            if held is None:
-                return None  # dropped for want of room between question and reply
-            self._opened.move_to_end(digest)
-            kept = held.kept
-        elif isinstance(reply, bytes):
-            opened = self._open(digest, reply)
-            if opened is None:
-                return None
-            kept = opened
+        """Take in what the reply says of an answer asked for with others."""
+        held = look.held
+        if held is not None and reply == held.head:
+            look.reply, look.kept = reply, held.kept
         else:
-            return None
-        return kept if kept.expires_at > self._clock() else None
+            look.kept, is_settled = self._read(look.digest, reply)
+            look.reply = reply if is_settled else AGAIN
+
+    def _read(self, digest: bytes, reply: object) -> tuple[Kept | None, bool]:
+        """What is stored, as far as the reply tells; and whether that is all, or must be asked again."""
+        if not reply or not isinstance(reply, bytes):
+            return None, True
+        held = self._opened.get(digest)
+        if held is not None and reply[:HEAD_BYTES] == held.head:
+            self._opened.move_to_end(digest)
+            kept: Kept | None = held.kept
+        elif len(reply) > HEAD_BYTES:
+            kept = self._open(digest, reply)
+        else:  # it is another one than was held, or that was dropped between question and reply
+            self._drop(digest)
+            return None, False
+        return (kept if kept is not None and kept.expires_at > self._clock() else None), True
 
     async def fill(self, digest: bytes, make: Make, enter: Enter = _freely) -> Kept:
         """The answer that `make` gives, asked once for all who want it now, in whatever worker they are.
@@ -228,7 +194,7 @@ class AnswerCache:
         except BaseException:
             del self._flights[digest]
             flight.cancel()
-            seeking.add_done_callback(partial(self._give_back, digest))
+            seeking[0].add_done_callback(partial(self._give_back, digest))
             raise
         try:
             kept = await self._fly(digest, make, seeking)
@@ -250,9 +216,9 @@ class AnswerCache:
         if self._flights:
             await asyncio.wait(list(self._flights.values()), timeout=PATIENCE_SECONDS)
 
-    async def _fly(self, digest: bytes, make: Make, seeking: "asyncio.Future[object]") -> Kept:
+    async def _fly(self, digest: bytes, make: Make, seeking: "_Seeking") -> Kept:
         try:
-            leads, kept = self._sought(digest, await seeking)
+            leads, kept = await self._sought(digest, seeking)
             if kept is None and not leads:
                 leads, kept = await self._follow(digest)
         except RedisUnavailable:
@@ -270,53 +236,48 @@ class AnswerCache:
         return kept
 
     async def _follow(self, digest: bytes) -> tuple[bool, Kept | None]:
-        """Wait for what another worker brings; nothing where it let go without bringing anything, and we lead."""
-        loop = asyncio.get_running_loop()
+        """Wait for what another worker brings, be it a failure; nothing where it let go without bringing anything, and
+        we lead."""
+        loop, failed = asyncio.get_running_loop(), _failed(digest)
         until = loop.time() + PATIENCE_SECONDS
         while loop.time() < until:
             await asyncio.sleep(POLL_SECONDS)
-            leads, kept = self._sought(digest, await self._ask_for_lead(digest), has_waited=True)
+            seeking, failing = self._ask_for_lead(digest), self._link.send(failed, b"GET", failed)
+            leads, kept = await self._sought(digest, seeking)
+            failure = await failing
+            if kept is None and isinstance(failure, bytes):
+                kept = self._unsealed(failure, failed)
             if leads or kept is not None:
                 return leads, kept
         return False, None
 
-    def _ask_for_lead(self, digest: bytes) -> "asyncio.Future[object]":
-        """Lead, answer and failure are asked for as one and in this order: whoever led before us kept what it brought
-        in the act of letting go."""
-        held = self._opened.get(digest)
-        names = (_key(digest), _lock(digest), _failed(digest))
-        return self._link.call(SEEK, names, (held.head if held else b"", HEAD_BYTES, LEAD_MILLISECONDS))
+    def _ask_for_lead(self, digest: bytes) -> "_Seeking":
+        """The lead, if nobody has it, then the answer: whoever led before us kept what it brought before letting go."""
+        lead = _lock(digest)
+        leading = self._link.send(lead, b"SET", lead, b"1", b"NX", b"PX", LEAD_MILLISECONDS)
+        return leading, self.look(digest)
 
-    def _sought(self, digest: bytes, reply: object, *, has_waited: bool = False) -> tuple[bool, Kept | None]:
-        """Whether we lead from now on, and the answer if it is there, or its failure for those who waited for it."""
-        won, stored, failure = cast("list[object]", reply)
-        kept = self.read(digest, stored)
-        if kept is None and has_waited and isinstance(failure, bytes):
-            kept = self._unsealed(failure, _failed(digest))
-        return won == 1, kept
+    async def _sought(self, digest: bytes, seeking: "_Seeking") -> tuple[bool, Kept | None]:
+        """Whether we lead from now on, and the answer if it is there."""
+        leading, looked = seeking
+        leads = await leading is not None
+        return leads, await self.find(digest, looked)
 
     def _keep(self, digest: bytes, kept: Kept) -> None:
-        """Store, and let go of the lead; whoever has the answer need not wait for it."""
-        key, lock = _key(digest), _lock(digest)
+        """Store, then let go of the lead; whoever has the answer need not wait for it."""
+        key, lead = _key(digest), _lock(digest)
         milliseconds = int((kept.expires_at - kept.filled_at) * 1000)
         if milliseconds <= 0:
             key, milliseconds = _failed(digest), FAILURE_MILLISECONDS
         sealed = self._seal.seal(kept.pack(), key)
-        self._link.call(KEEP, (key, lock), (sealed, milliseconds)).add_done_callback(partial(self._stored, lock))
+        self._link.send(key, b"SET", key, sealed, b"PX", milliseconds).add_done_callback(_stored)
+        self._link.send(lead, b"DEL", lead).add_done_callback(heed)
         if key == _key(digest):
             self._hold(digest, sealed[:HEAD_BYTES], kept)
 
-    def _stored(self, lock: bytes, storing: "asyncio.Future[object]") -> None:
-        error = None if storing.cancelled() else storing.exception()
-        if error is not None:
-            if not isinstance(error, RedisUnavailable):
-                log.error("answer_not_kept", reason=str(error))
-            # A full Redis refuses to store, but not to forget.
-            self._link.send(lock, b"DEL", lock).add_done_callback(heed)
-
-    def _give_back(self, digest: bytes, seeking: "asyncio.Future[object]") -> None:
+    def _give_back(self, digest: bytes, leading: "asyncio.Future[object]") -> None:
         """The lead, where it was won by one who was not let in."""
-        if not seeking.cancelled() and seeking.exception() is None and cast("list[object]", seeking.result())[0] == 1:
+        if not leading.cancelled() and leading.exception() is None and leading.result() is not None:
             lock = _lock(digest)
             self._link.send(lock, b"DEL", lock).add_done_callback(heed)
 
@@ -342,14 +303,28 @@ class AnswerCache:
             return None
 
     def _hold(self, digest: bytes, head: bytes, kept: Kept) -> None:
-        former = self._opened.pop(digest, None)
-        if former is not None:
-            self._room += former.weight
-        self._opened[digest] = Held(head, bulk(head), kept)
-        self._room -= self._opened[digest].weight
+        self._drop(digest)
+        held = self._opened[digest] = Held(head, kept)
+        self._room -= held.weight
         while self._room < 0 and self._opened:
             _, dropped = self._opened.popitem(last=False)
             self._room += dropped.weight
+
+    def _drop(self, digest: bytes) -> None:
+        former = self._opened.pop(digest, None)
+        if former is not None:
+            self._room += former.weight
+
+
+_Seeking = tuple["asyncio.Future[object]", "asyncio.Future[object]"]
+"""Whether the lead is won, and what is stored."""
+
+
+def _stored(storing: "asyncio.Future[object]") -> None:
+    """A full or absent Redis is told of elsewhere; that it finds the command wrong would be a defect of ours."""
+    error = None if storing.cancelled() else storing.exception()
+    if error is not None and not isinstance(error, RedisUnavailable):
+        log.error("answer_not_kept", reason=str(error))
 
 
 def _is_cancelled() -> bool:
@@ -359,6 +334,10 @@ def _is_cancelled() -> bool:
 
 def _key(digest: bytes) -> bytes:
     return b"octroi:{c:" + digest + b"}"
+
+
+def _head_of(key: bytes) -> tuple[Word, ...]:
+    return b"GETRANGE", key, 0, HEAD_BYTES - 1
 
 
 def _lock(digest: bytes) -> bytes:

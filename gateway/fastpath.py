@@ -25,7 +25,7 @@ from audit.record import Lines, members
 from audit.spool import SpoolUnavailable
 from gateway import checks
 from gateway.asked import Answer, Asked, parse_query
-from gateway.cache import AnswerCache, Look, packed_name
+from gateway.cache import AnswerCache, Look, Name
 from gateway.door import SECURITY, UUID
 from gateway.errors import JSON, VENDOR_JSON, Refusal, Refused
 from gateway.pipeline import NOT_CACHED, Heard, Pipeline
@@ -126,10 +126,8 @@ class Place:
     endpoint: Endpoint
     path: str
     digest: bytes
-    name: bytes
-    """Of the answer, as it goes over the wire."""
-    slot: int
-    """Of that name."""
+    name: Name
+    """Of the answer."""
     head: bytes = b""
     members: bytes = b""
     """Both written down at the first answer: most places of some callers never have one here."""
@@ -288,7 +286,7 @@ class FastPath:
         if endpoint.document is not None or endpoint.marks:
             return None
         digest = self._pipeline.digest(found, trace.parameters)
-        place = Place(found, endpoint, raw_path.decode(), digest, *packed_name(digest))
+        place = Place(found, endpoint, raw_path.decode(), digest, Name(digest))
         if not endpoint.cache.key_parameters:  # else the query has a say in what is asked
             self._places.remember(raw_path, place)
         return place
@@ -488,7 +486,7 @@ class Round:
         return True
 
     def _joint(self, joints: dict[bytes, Joint], opening: bytes, slot: int) -> Joint | None:
-        part = self._part(slot)
+        part = self._only or self._part(slot)
         if part is None:
             return None
         joint = joints[opening] = Joint(opening)
@@ -497,26 +495,24 @@ class Round:
         return joint
 
     def _look(self, place: Place) -> Look | None:
-        part = self._part(place.slot)
+        part = self._only or self._part(place.name.slot)
         if part is None:
             return None
         look = self._looks[place.digest] = Look(place.digest, place.name, self._path.cache.held(place.digest))
-        part.number += part.is_divided or not part.looks  # undivided, all are one question
         part.looks.append(look)
+        part.number += 1
         return look
 
     def _part(self, slot: int) -> "Part | None":
         """What is asked of the server that holds the slot."""
-        if self._only is not None:
-            return self._only
         link = self._path.link
         way = link.way_to(slot)
         if way is None:
             return None
         part = self._parts.get(way)
         if part is None:
-            part = self._parts[way] = Part(self, self._path.cache, link.is_divided)
-            self._only = None if part.is_divided else part
+            part = self._parts[way] = Part(self, self._path.cache)
+            self._only = None if link.is_divided else part
             self._unheard += 1
             link.ask(way, part)
         return part
@@ -546,38 +542,31 @@ class Round:
 
 
 class Part(Questions):
-    """What a round asks of one server."""
+    """What a round asks of one server: its joint questions, then its answers."""
 
-    __slots__ = ("_cache", "_round", "is_divided", "joints", "looks")
+    __slots__ = ("_cache", "_round", "joints", "looks")
 
-    def __init__(self, joined: Round, cache: AnswerCache, is_divided: bool) -> None:
+    def __init__(self, joined: Round, cache: AnswerCache) -> None:
         super().__init__()
         self._round = joined
         self._cache = cache
-        self.is_divided = is_divided
-        """Whether each answer is a question of its own."""
         self.joints: list[Joint] = []
         self.looks: list[Look] = []
 
     def packed(self) -> bytes:
         """The commands; who comes later is of another round."""
         self._round.has_left = True
-        asked = [joint.packed() for joint in self.joints]
-        if self.is_divided:
-            asked += [AnswerCache.packed_look((look,)) for look in self.looks]
-        elif self.looks:
-            asked.append(AnswerCache.packed_look(self.looks))
-        return b"".join(asked)
+        return b"".join([*[joint.packed() for joint in self.joints], *[look.question for look in self.looks]])
 
     def hear(self, replies: list[Any]) -> None:
         """Note what the server said."""
         self._round.has_left = True
-        for joint, reply in zip(self.joints, replies, strict=False):
+        heard = iter(replies)
+        for joint, reply in zip(self.joints, heard, strict=False):
             joint.reply = reply
-        answers = replies[len(self.joints) :]
-        for index, look in enumerate(self.looks):
-            reply, rank = (answers[index], 0) if self.is_divided else (answers[0], index)
-            self._cache.see(look, reply[rank] if reply.__class__ is list else reply)
+        see = self._cache.see
+        for look, reply in zip(self.looks, heard, strict=False):
+            see(look, reply)
         self._round.heard_of_one()
 
 

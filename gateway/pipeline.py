@@ -226,7 +226,7 @@ class Pipeline:
 
     async def _read(self, turn: Turn, digest: bytes, reply: Awaitable[object]) -> None:
         try:
-            turn.kept = self.cache.read(digest, await reply)
+            turn.kept = await self.cache.find(digest, reply)
             turn.cached = turn.kept is not None
         except RedisUnavailable:
             turn.kept = None

@@ -174,7 +174,6 @@ class Link:
         """Run a plain command where that key lives; its future behaves as that of `call`."""
         call = Call(loop=self._loop)
         call.command = command
-        call.script = None
         return self._dispatch(call, key)
 
     @property
@@ -197,8 +196,6 @@ class Link:
 
     def _dispatch(self, call: Call, key: bytes) -> Call:
         call.tick = self._tick
-        call.detours = 0
-        call.is_asking = False
         slots = self._slots
         node = self._only if slots is None else slots[slot_of(key)]
         if node is None or (connection := node.connection) is None:

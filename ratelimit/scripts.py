@@ -24,19 +24,10 @@ class Script:
         """The same as it goes over the wire but for one last argument, which `resp.bulk` makes."""
         return pack(self.command(keys, (*args, b"")))[: -len(bulk(b""))]
 
-    def gathered(self, keys: Sequence[bytes], args: Sequence[bytes]) -> bytes:
-        """The same as it goes over the wire, of keys and arguments made by `resp.bulk`."""
-        head = b"*%d\r\n$7\r\nEVALSHA\r\n" % (3 + len(keys) + len(args))
-        return b"".join([head, bulk(self.sha), bulk(b"%d" % len(keys)), *keys, *args])
-
     @classmethod
     def read(cls, name: str) -> "Script":
         """The script of that name in this folder."""
-        return cls.of(name, files("ratelimit").joinpath(f"{name}.lua").read_bytes())
-
-    @classmethod
-    def of(cls, name: str, text: bytes) -> "Script":
-        """A script written elsewhere, with its digest."""
+        text = files("ratelimit").joinpath(f"{name}.lua").read_bytes()
         return cls(name, text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
 
 

@@ -16,7 +16,8 @@ MOST_IN_FLIGHT = 10_000
 TICKS_TO_ANSWER = 5
 """A call made between two ticks of timeout/4 has waited for the timeout, and at most 1.25 of it, at the fifth."""
 
-_NOTHING: Final = object()
+NOTHING: Final = object()
+"""In place of a reply that is not there yet."""
 
 UNHEARD: Final = object()
 """In place of a reply that did not come in time: whether the command ran is unknown."""
@@ -42,13 +43,14 @@ class Call(asyncio.Future[Any]):
     One object rather than two, because one is made for every question of every request.
     """
 
-    __slots__ = ("command", "detours", "is_asking", "script", "tick")
+    __slots__ = ("command", "tick")
 
     command: tuple[Word, ...]
-    script: Script | None
     tick: int
-    detours: int
-    is_asking: bool
+    script: Script | None = None
+    detours: int = 0
+    """What few calls ever have otherwise: redirections followed, and whether the next one says so first."""
+    is_asking: bool = False
 
     def fail(self, reason: str) -> bool:
         """End it as unavailable, unless it has ended; tells whether that was news."""
@@ -84,12 +86,16 @@ class Questions:
         """All replies are there."""
         raise NotImplementedError
 
-    def take(self, reply: object) -> bool:
-        """The next reply; tells whether it was the last."""
-        replies = self._replies
-        replies.append(reply)
-        if len(replies) < self.number:
-            return False
+    def take(self, next_reply: Callable[[], object]) -> bool:
+        """The replies that are there; tells whether the last is among them."""
+        replies, left = self._replies, self.number - len(self._replies)
+        while left:
+            reply = next_reply()
+            if reply is NOTHING:
+                return False
+            # Asked again by itself, it meets `on_error`.
+            replies.append(AGAIN if reply.__class__ is ErrorReply else reply)
+            left -= 1
         if not self._is_heard:
             self._is_heard = True
             self.hear(replies)
@@ -119,7 +125,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._on_lost = on_lost
         self._reader = hiredis.Reader(
-            protocolError=ErrorReply, replyError=ErrorReply, notEnoughData=_NOTHING, errors="replace"
+            protocolError=ErrorReply, replyError=ErrorReply, notEnoughData=NOTHING, errors="replace"
         )
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes | Questions] = []
@@ -127,13 +133,14 @@ class Connection(asyncio.Protocol):
 
     def push(self, call: Call) -> None:
         """Send a call with all others of this turn of the loop."""
-        if not self.has_room:
+        unsent, waiting = self._unsent, self._waiting
+        if len(waiting) >= MOST_IN_FLIGHT or self._transport is None:
             call.fail("too many calls wait for Redis")
             return
-        if not self._unsent:
+        if not unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(pack(call.command))
-        self._waiting.append(call)
+        unsent.append(pack(call.command))
+        waiting.append(call)
 
     @property
     def has_room(self) -> bool:
@@ -150,7 +157,7 @@ class Connection(asyncio.Protocol):
     def ask(self, tick: int, *command: Word) -> Call:
         """Send a command that nobody will send again elsewhere."""
         call = Call(loop=self._loop)
-        call.command, call.script, call.tick, call.detours, call.is_asking = command, None, tick, 0, False
+        call.command, call.tick = command, tick
         self.push(call)
         return call
 
@@ -187,25 +194,30 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to the call it belongs to."""
-        reader, waiting = self._reader, self._waiting
-        reader.feed(data)
+        waiting, next_reply = self._waiting, self._reader.gets
+        self._reader.feed(data)
         try:
-            while (reply := reader.gets()) is not _NOTHING:
+            while waiting:
                 call = waiting[0]
                 if isinstance(call, Questions):
-                    if reply.__class__ is ErrorReply:  # asked again by itself, it meets `on_error`
-                        reply = AGAIN
-                    if call.take(reply):
-                        waiting.popleft()
-                        self.strikes = 0
+                    if not call.take(next_reply):
+                        break
+                    waiting.popleft()
+                    self.strikes = 0
                     continue
+                reply = next_reply()
+                if reply is NOTHING:
+                    break
                 waiting.popleft()
                 if reply.__class__ is ErrorReply:
                     self.on_error(self, call, str(reply))
                 elif not call.done():
                     call.set_result(reply)
                     self.strikes = 0
-        except (ErrorReply, IndexError):  # not the protocol, or a reply to nothing: nobody can say whose is the next
+            else:
+                if next_reply() is not NOTHING:  # a reply to nothing: nobody can say whose is the next
+                    self.abort()
+        except ErrorReply:  # not the protocol
             self.abort()
         if self.is_retiring and not waiting and self._transport is not None:
             self._transport.close()

@@ -62,7 +62,7 @@ async def test_whoever_comes_as_the_answer_arrives_finds_it_instead_of_asking_ag
     provider = Provider()
     provider.may_answer.set()
     late = worker(link)
-    assert late.read(DIGEST, await late.look(DIGEST)) is None
+    assert await late.find(DIGEST, late.look(DIGEST)) is None
     await worker(link).fill(DIGEST, provider)
 
     answer = await late.fill(DIGEST, provider)
@@ -165,10 +165,10 @@ async def test_what_was_sealed_with_the_former_key_stays_readable_and_what_is_ne
     await worker(link, OLD).fill(DIGEST, provider)
 
     rotated, dropped = worker(link, NEW, OLD), worker(link, NEW)
-    before = rotated.read(DIGEST, await rotated.look(DIGEST))
-    lost = dropped.read(DIGEST, await dropped.look(DIGEST))
+    before = await rotated.find(DIGEST, rotated.look(DIGEST))
+    lost = await dropped.find(DIGEST, dropped.look(DIGEST))
     await dropped.fill(DIGEST, provider)
-    after = dropped.read(DIGEST, await dropped.look(DIGEST))
+    after = await dropped.find(DIGEST, dropped.look(DIGEST))
 
     assert before is not None
     assert before.body == b"body 1"
@@ -183,7 +183,7 @@ async def test_a_worker_without_room_still_answers(link: Link) -> None:
     poor = worker(link, local_bytes=0)
     await poor.fill(DIGEST, provider)
 
-    kept = poor.read(DIGEST, await poor.look(DIGEST))
+    kept = await poor.find(DIGEST, poor.look(DIGEST))
 
     assert kept is not None
     assert kept.body == b"body 1"

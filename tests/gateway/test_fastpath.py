@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from audit.search import Query, search
 from audit.spool import SpoolUnavailable
 from gateway.asked import Answer, Asked
-from gateway.cache import Kept, packed_name
+from gateway.cache import Kept, Name
 from gateway.fastpath import Form, what_is_meant
 from gateway.pipeline import Heard, Pipeline
 from tests.e2e.running import in_one_minute
@@ -288,7 +288,7 @@ class TestWhatHasChanged:
     async def test_an_answer_that_moved_to_another_server_is_found_there(
         self, both: Both, token: str, long_way: LongWay
     ) -> None:
-        link, slot = both.parts.link, packed_name(digest_of(both.parts, KEPT))[1]
+        link, slot = both.parts.link, Name(digest_of(both.parts, KEPT)).slot
         slots = link._slots
         assert slots is not None
         holder = slots[slot]
