@@ -7,17 +7,17 @@ this is still what is stored: neither transported nor deciphered again.
 import asyncio
 import struct
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 import structlog
 
 from audit.record import Outcome
 from config.clock import Clock
 from gateway.sealed import HEAD_BYTES, Broken, Seal
-from ratelimit.limiter import heed
-from ratelimit.link import AGAIN, UNHEARD, Link, RedisUnavailable, slot_of
+from ratelimit.link import AGAIN, UNHEARD, Link, Question, RedisUnavailable, slot_of
 from ratelimit.resp import Word, pack
 
 log = structlog.get_logger()
@@ -31,6 +31,8 @@ FAILURE_MILLISECONDS = 1_000
 """A failure is shared with those who waited for it, and with nobody later."""
 POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 16.0
+_WON = b"OK"
+"""What Redis says to whoever takes the lead."""
 
 
 @dataclass(slots=True)
@@ -108,12 +110,16 @@ class Look:
 
 Make = Callable[[], Awaitable[Kept]]
 """Makes an answer, refusals of the provider included; nothing is kept where `expires_at` is not after `filled_at`."""
-Enter = Callable[[], Awaitable[None]]
-"""Lets a caller in, or raises."""
 
 
-async def _freely() -> None:
-    pass
+class Gate(Protocol):
+    """What a caller must pass before he is given anything."""
+
+    question: Question
+    """For Redis."""
+
+    def enter(self, reply: object) -> None:
+        """Pass, or raise."""
 
 
 class AnswerCache:
@@ -132,7 +138,10 @@ class AnswerCache:
     def look(self, digest: bytes) -> "asyncio.Future[object]":
         """Ask Redis, in the write that carries this turn's other questions: for `find`."""
         key = _key(digest)
-        return self._link.send(key, *(_head_of(key) if digest in self._opened else (b"GET", key)))
+        return self._link.send(key, *self._question(digest, key))
+
+    def _question(self, digest: bytes, key: bytes) -> tuple[Word, ...]:
+        return _head_of(key) if digest in self._opened else (b"GET", key)
 
     async def find(self, digest: bytes, looked: Awaitable[object]) -> Kept | None:
         """The answer, by what `look` brings. A corrupt or lapsed entry is a miss. Raises RedisUnavailable."""
@@ -172,15 +181,15 @@ class AnswerCache:
             return None, False
         return (kept if kept is not None and kept.expires_at > self._clock() else None), True
 
-    async def fill(self, digest: bytes, make: Make, enter: Enter = _freely) -> Kept:
+    async def fill(self, digest: bytes, make: Make, gate: Gate | None = None) -> Kept:
         """The answer that `make` gives, asked once for all who want it now, in whatever worker they are.
 
-        The first who asks makes it; should that one be cancelled, the next does. Nobody is given anything before
-        `enter` has let him in; its question and ours leave together.
+        The first who asks makes it; should that one be cancelled, the next does. Nobody is given anything before the
+        gate has let him in; its question and ours leave together.
         """
-        if digest in self._flights:
-            await enter()
-            enter = _freely
+        if gate is not None and digest in self._flights:
+            gate.enter(*await self._link.together(gate.question))
+            gate = None
         while (flight := self._flights.get(digest)) is not None:
             try:
                 return await asyncio.shield(flight)
@@ -188,16 +197,19 @@ class AnswerCache:
                 if not flight.cancelled() or _is_cancelled():
                     raise
         flight = self._flights[digest] = asyncio.get_running_loop().create_future()
-        seeking = self._ask_for_lead(digest)
+        sought: list[object] = []
         try:
-            await enter()
+            sought = await self._link.together(*self._for_lead(digest), *(() if gate is None else (gate.question,)))
+            if gate is not None:
+                gate.enter(sought[-1])
         except BaseException:
             del self._flights[digest]
             flight.cancel()
-            seeking[0].add_done_callback(partial(self._give_back, digest))
+            if sought and sought[0] == _WON:
+                self._let_go(digest)
             raise
         try:
-            kept = await self._fly(digest, make, seeking)
+            kept = await self._fly(digest, make, sought)
         except Exception as error:
             flight.set_exception(error)
             flight.exception()  # seen: whoever waits is told, and maybe nobody does
@@ -216,21 +228,20 @@ class AnswerCache:
         if self._flights:
             await asyncio.wait(list(self._flights.values()), timeout=PATIENCE_SECONDS)
 
-    async def _fly(self, digest: bytes, make: Make, seeking: "_Seeking") -> Kept:
-        try:
-            leads, kept = await self._sought(digest, seeking)
-            if kept is None and not leads:
-                leads, kept = await self._follow(digest)
-        except RedisUnavailable:
+    async def _fly(self, digest: bytes, make: Make, sought: Sequence[object]) -> Kept:
+        if sought[0] is not None and sought[0] != _WON:
             return await make()
+        leads, kept = await self._found(digest, sought)
+        if kept is None and not leads:
+            leads, kept = await self._follow(digest)
         if kept is not None:
             if leads:
-                await self._let_go(digest)
+                self._let_go(digest)
             return kept
         try:
             kept = await make()
         except BaseException:
-            await self._let_go(digest)
+            self._let_go(digest)
             raise
         self._keep(digest, kept)
         return kept
@@ -242,26 +253,27 @@ class AnswerCache:
         until = loop.time() + PATIENCE_SECONDS
         while loop.time() < until:
             await asyncio.sleep(POLL_SECONDS)
-            seeking, failing = self._ask_for_lead(digest), self._link.send(failed, b"GET", failed)
-            leads, kept = await self._sought(digest, seeking)
-            failure = await failing
+            *sought, failure = await self._link.together(*self._for_lead(digest), (failed, (b"GET", failed)))
+            leads, kept = await self._found(digest, sought)
             if kept is None and isinstance(failure, bytes):
                 kept = self._unsealed(failure, failed)
             if leads or kept is not None:
                 return leads, kept
         return False, None
 
-    def _ask_for_lead(self, digest: bytes) -> "_Seeking":
+    def _for_lead(self, digest: bytes) -> tuple[Question, Question]:
         """The lead, if nobody has it, then the answer: whoever led before us kept what it brought before letting go."""
-        lead = _lock(digest)
-        leading = self._link.send(lead, b"SET", lead, b"1", b"NX", b"PX", LEAD_MILLISECONDS)
-        return leading, self.look(digest)
+        key, lead = _key(digest), _lock(digest)
+        leading = (b"SET", lead, b"1", b"NX", b"PX", LEAD_MILLISECONDS)
+        return (lead, leading), (key, self._question(digest, key))
 
-    async def _sought(self, digest: bytes, seeking: "_Seeking") -> tuple[bool, Kept | None]:
+    async def _found(self, digest: bytes, sought: Sequence[object]) -> tuple[bool, Kept | None]:
         """Whether we lead from now on, and the answer if it is there."""
-        leading, looked = seeking
-        leads = await leading is not None
-        return leads, await self.find(digest, looked)
+        kept, is_settled = self._read(digest, sought[1])
+        if not is_settled:
+            with suppress(RedisUnavailable):
+                kept = await self.find(digest, self.look(digest))
+        return sought[0] == _WON, kept
 
     def _keep(self, digest: bytes, kept: Kept) -> None:
         """Store, then let go of the lead; whoever has the answer need not wait for it."""
@@ -270,23 +282,17 @@ class AnswerCache:
         if milliseconds <= 0:
             key, milliseconds = _failed(digest), FAILURE_MILLISECONDS
         sealed = self._seal.seal(kept.pack(), key)
-        self._link.send(key, b"SET", key, sealed, b"PX", milliseconds).add_done_callback(_stored)
-        self._link.send(lead, b"DEL", lead).add_done_callback(heed)
+        self._link.tell(
+            (key, (b"SET", key, sealed, b"PX", milliseconds)),
+            (lead, (b"DEL", lead)),  # which a full Redis does, though it refuses to store
+        )
         if key == _key(digest):
             self._hold(digest, sealed[:HEAD_BYTES], kept)
 
-    def _give_back(self, digest: bytes, leading: "asyncio.Future[object]") -> None:
-        """The lead, where it was won by one who was not let in."""
-        if not leading.cancelled() and leading.exception() is None and leading.result() is not None:
-            lock = _lock(digest)
-            self._link.send(lock, b"DEL", lock).add_done_callback(heed)
-
-    async def _let_go(self, digest: bytes) -> None:
-        lock = _lock(digest)
-        try:
-            await self._link.send(lock, b"DEL", lock)
-        except RedisUnavailable:
-            log.warning("cache_lead_left_to_lapse")
+    def _let_go(self, digest: bytes) -> None:
+        """Of the lead; unheard, it lapses by itself."""
+        lead = _lock(digest)
+        self._link.tell((lead, (b"DEL", lead)))
 
     def _open(self, digest: bytes, sealed: bytes) -> Kept | None:
         kept = self._unsealed(sealed, _key(digest))
@@ -314,17 +320,6 @@ class AnswerCache:
         former = self._opened.pop(digest, None)
         if former is not None:
             self._room += former.weight
-
-
-_Seeking = tuple["asyncio.Future[object]", "asyncio.Future[object]"]
-"""Whether the lead is won, and what is stored."""
-
-
-def _stored(storing: "asyncio.Future[object]") -> None:
-    """A full or absent Redis is told of elsewhere; that it finds the command wrong would be a defect of ours."""
-    error = None if storing.cancelled() else storing.exception()
-    if error is not None and not isinstance(error, RedisUnavailable):
-        log.error("answer_not_kept", reason=str(error))
 
 
 def _is_cancelled() -> bool:

@@ -6,20 +6,19 @@ from gateway.asked import Asked
 from gateway.errors import Refusal, Refused
 from gateway.registry.state import TokenState
 from providers.base import Endpoint
-from ratelimit.limiter import heed
-from ratelimit.link import Link, RedisUnavailable
+from ratelimit.link import Link, Question
 
 LONGEST_MILLISECONDS = 60_000
 """Life of a guard whose holder died."""
 
 
 class Guard:
-    """Of one call, from its making on: Redis is asked at once. `enter` it, then `leave` it whatever happens.
+    """Of one call: `enter` it with what Redis says to its question, then `leave` it whatever happens.
 
     Only on a miss: a kept answer takes no time in which a twin could come.
     """
 
-    __slots__ = ("_asked", "_has_entered", "_key", "_link", "_under_way")
+    __slots__ = ("_has_entered", "_key", "_link", "_under_way", "question")
 
     def __init__(self, link: Link, key: bytes, under_way: set[bytes]) -> None:
         """`under_way` holds the keys of this worker's calls: what it goes by where Redis is away."""
@@ -27,14 +26,11 @@ class Guard:
         self._key = key
         self._under_way = under_way
         self._has_entered = False
-        self._asked = link.send(key, b"SET", key, b"1", b"NX", b"PX", LONGEST_MILLISECONDS)
+        self.question: Question = key, (b"SET", key, b"1", b"NX", b"PX", LONGEST_MILLISECONDS)
 
-    async def enter(self) -> None:
+    def enter(self, reply: object) -> None:
         """Raises Refusal (409 00015) where a twin is under way."""
-        try:
-            is_free = await self._asked is not None
-        except RedisUnavailable:
-            is_free = self._key not in self._under_way
+        is_free = reply == b"OK" or (reply is not None and self._key not in self._under_way)
         if not is_free:
             raise Refusal.of(Refused.CONFLICT)
         self._has_entered = True
@@ -44,7 +40,7 @@ class Guard:
         """Sent before the answer leaves, so that it is gone when the caller asks again; nobody waits for it."""
         if self._has_entered:
             self._under_way.discard(self._key)
-            self._link.send(self._key, b"DEL", self._key).add_done_callback(heed)
+            self._link.tell((self._key, (b"DEL", self._key)))
 
 
 def guard_key(state: TokenState, endpoint: Endpoint, asked: Asked) -> bytes:

@@ -305,9 +305,9 @@ class Pipeline:
         guard = Guard(self.link, guard_key(state, endpoint, asked), self._guarded)
         try:
             if keeps:
-                kept = await self.cache.fill(turn.digest, make, guard.enter)
+                kept = await self.cache.fill(turn.digest, make, guard)
             else:
-                await guard.enter()  # 409 00015
+                guard.enter(*await self.link.together(guard.question))  # 409 00015
                 kept = await make()
         finally:
             guard.leave()

@@ -4,7 +4,6 @@ Each question leaves when the method is called, not when its answer is awaited: 
 loop travel together. Nothing here fails for want of Redis: the process counts for itself then, and says so.
 """
 
-import asyncio
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -246,7 +245,7 @@ class Limiter:
     def retract_state(self, jti: str) -> None:
         """Forget the registry state of a token, so that it is read anew; waits for nothing."""
         name = keys.state(keys.token(jti))
-        self._link.send(name, b"DEL", name).add_done_callback(heed)
+        self._link.tell((name, (b"DEL", name)))
 
     def _look(
         self,
@@ -315,12 +314,6 @@ def retry_after(now: float) -> bytes:
 def window_end(now: float) -> int:
     """The epoch second at which the running window ends."""
     return (int(now) // WINDOW_SECONDS + 1) * WINDOW_SECONDS
-
-
-def heed(sent: "asyncio.Future[object]") -> None:
-    """Look at a failure that nobody waits for: Redis away holds nothing that could mislead."""
-    if not sent.cancelled():
-        sent.exception()
 
 
 def _token_question(

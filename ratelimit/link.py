@@ -10,12 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from ratelimit.resp import Word
+from ratelimit.resp import Word, pack
 from ratelimit.scripts import Script
 from ratelimit.topology import Discovery, Topology
 from ratelimit.url import Address, Target
@@ -23,6 +24,7 @@ from ratelimit.wire import (
     AGAIN,
     TICKS_TO_ANSWER,
     UNHEARD,
+    Batch,
     Call,
     CommandRefused,
     Connection,
@@ -31,8 +33,12 @@ from ratelimit.wire import (
 )
 
 __all__ = [
-    "AGAIN", "UNHEARD", "CommandRefused", "Connection", "Link", "Questions", "RedisUnavailable", "Tally", "slot_of",
+    "AGAIN", "UNHEARD", "CommandRefused", "Connection", "Link", "Question", "Questions", "RedisUnavailable", "Tally",
+    "slot_of",
 ]  # fmt: skip
+
+Question = tuple[bytes, tuple[Word, ...]]
+"""A plain command, and a key that says where it is asked."""
 
 STRIKES = 5
 """Failures in a row after which a server is left alone."""
@@ -193,6 +199,30 @@ class Link:
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._tick_seconds, self._sweep)
         way.push_together(questions)
+
+    def together(self, *questions: Question) -> "asyncio.Future[list[Any]]":
+        """Several plain commands in one write.
+
+        The future, which does not fail, gives their replies in their order, UNHEARD or AGAIN among them.
+        """
+        if self._slots is not None:
+            return self._loop.create_task(_severally([self.send(key, *words) for key, words in questions]))
+        told: asyncio.Future[list[Any]] = self._loop.create_future()
+        way = self.way_to(0)
+        if way is None:
+            self.tally.refused_at_once += len(questions)
+            told.set_result([UNHEARD] * len(questions))
+        else:
+            self.ask(way, Batch(b"".join([pack(words) for _, words in questions]), len(questions), told))
+        return told
+
+    def tell(self, *questions: Question) -> None:
+        """The same, where nobody waits for the replies."""
+        if self._slots is not None:
+            for key, words in questions:
+                self.send(key, *words)
+        elif (way := self.way_to(0)) is not None:
+            way.push_unawaited(b"".join([pack(words) for _, words in questions]), len(questions))
 
     def _dispatch(self, call: Call, key: bytes) -> Call:
         call.tick = self._tick
@@ -430,6 +460,12 @@ class Link:
                 self._push(node.connection, call)
             else:
                 call.fail(f"redirected to {address}, which cannot be reached")
+
+
+async def _severally(calls: Sequence["asyncio.Future[object]"]) -> list[Any]:
+    """The replies of several calls, as a batch would give them."""
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    return [UNHEARD if isinstance(reply, RedisUnavailable) else reply for reply in replies]
 
 
 def slot_of(key: bytes) -> int:

@@ -111,6 +111,43 @@ class Questions:
         return True
 
 
+class Batch(Questions):
+    """Plain commands whose replies are awaited together."""
+
+    __slots__ = ("_commands", "_told")
+
+    def __init__(self, commands: bytes, number: int, told: "asyncio.Future[list[Any]]") -> None:
+        """So many commands; `told` is given what `Questions.hear` is."""
+        self.number = number
+        self._replies = []
+        self._is_heard = False
+        self._commands = commands
+        self._told = told
+
+    def packed(self) -> bytes:
+        """The commands."""
+        return self._commands
+
+    def hear(self, replies: list[Any]) -> None:
+        """All replies are there."""
+        if not self._told.done():
+            self._told.set_result(replies)
+
+
+class Unawaited:
+    """Stands for a command whose reply nobody waits for."""
+
+    tick = -TICKS_TO_ANSWER
+
+    def fail(self, reason: str) -> bool:
+        """Nobody hears of it."""
+        del reason
+        return False
+
+
+UNAWAITED: Final = Unawaited()
+
+
 class Connection(asyncio.Protocol):
     """A socket and the calls that wait on it, oldest first."""
 
@@ -129,7 +166,7 @@ class Connection(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes | Questions] = []
-        self._waiting: deque[Call | Questions] = deque()
+        self._waiting: deque[Call | Questions | Unawaited] = deque()
 
     def push(self, call: Call) -> None:
         """Send a call with all others of this turn of the loop."""
@@ -153,6 +190,13 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._unsent.append(questions)
         self._waiting.append(questions)
+
+    def push_unawaited(self, commands: bytes, number: int) -> None:
+        """Send so many commands whose replies are dropped, with all others of this turn of the loop."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(commands)
+        self._waiting.extend((UNAWAITED,) * number)
 
     def ask(self, tick: int, *command: Word) -> Call:
         """Send a command that nobody will send again elsewhere."""
@@ -209,6 +253,8 @@ class Connection(asyncio.Protocol):
                 if reply is NOTHING:
                     break
                 waiting.popleft()
+                if isinstance(call, Unawaited):
+                    continue
                 if reply.__class__ is ErrorReply:
                     self.on_error(self, call, str(reply))
                 elif not call.done():

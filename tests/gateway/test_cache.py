@@ -11,7 +11,7 @@ import redis.asyncio as redis
 from config.clock import system_clock
 from gateway.cache import AnswerCache, Kept
 from gateway.sealed import Seal
-from ratelimit.link import Link
+from ratelimit.link import Link, Question
 
 DIGEST = b"0123456789abcdef"
 OLD, NEW = os.urandom(32), os.urandom(32)
@@ -106,15 +106,21 @@ class NotLetIn(Exception):
     pass
 
 
+class Closed:
+    """A gate through which nobody passes."""
+
+    question: Question = (DIGEST, (b"PING",))
+
+    def enter(self, reply: object) -> None:
+        assert reply == b"PONG"
+        raise NotLetIn
+
+
 async def test_whoever_is_not_let_in_is_given_nothing_and_leaves_the_lead_to_others(link: Link) -> None:
     provider, one = Provider(), worker(link)
     provider.may_answer.set()
 
-    async def never() -> None:
-        await asyncio.sleep(0.05)
-        raise NotLetIn
-
-    refused = asyncio.create_task(one.fill(DIGEST, provider, never))
+    refused = asyncio.create_task(one.fill(DIGEST, provider, Closed()))
     await asyncio.sleep(0)
     waiting = [asyncio.create_task(one.fill(DIGEST, provider)) for _ in range(3)]
     with pytest.raises(NotLetIn):
@@ -132,11 +138,8 @@ async def test_whoever_is_not_let_in_does_not_wait_for_the_answer_of_others(link
     leading = asyncio.create_task(one.fill(DIGEST, provider))
     await provider.is_asked.wait()
 
-    async def never() -> None:
-        raise NotLetIn
-
     with pytest.raises(NotLetIn):
-        await one.fill(DIGEST, provider, never)
+        await one.fill(DIGEST, provider, Closed())
     provider.may_answer.set()
 
     assert (await leading).body == b"body 1"
