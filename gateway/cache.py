@@ -44,6 +44,13 @@ class Kept:
     filled_at: float
     expires_at: float
     codes: tuple[str, ...] = ()
+    members: bytes = b""
+    """What records say of it when it is found kept; written down when it first is."""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it is kept for who comes later."""
+        return self.expires_at > self.filled_at
 
     @property
     def outcome(self) -> Outcome:
@@ -277,16 +284,15 @@ class AnswerCache:
 
     def _keep(self, digest: bytes, kept: Kept) -> None:
         """Store, then let go of the lead; whoever has the answer need not wait for it."""
-        key, lead = _key(digest), _lock(digest)
-        milliseconds = int((kept.expires_at - kept.filled_at) * 1000)
-        if milliseconds <= 0:
-            key, milliseconds = _failed(digest), FAILURE_MILLISECONDS
+        key, lead, milliseconds = _failed(digest), _lock(digest), FAILURE_MILLISECONDS
+        if kept.is_lasting:
+            key, milliseconds = _key(digest), max(1, int((kept.expires_at - kept.filled_at) * 1000))
         sealed = self._seal.seal(kept.pack(), key)
         self._link.tell(
             (key, (b"SET", key, sealed, b"PX", milliseconds)),
             (lead, (b"DEL", lead)),  # which a full Redis does, though it refuses to store
         )
-        if key == _key(digest):
+        if kept.is_lasting:
             self._hold(digest, sealed[:HEAD_BYTES], kept)
 
     def _let_go(self, digest: bytes) -> None:

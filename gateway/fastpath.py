@@ -6,17 +6,18 @@ meeting, allowed by a `Grant`. Whatever may have changed meanwhile is asked of R
 address, version and counters of the token, the kept answer. The calls that come in one turn of the event loop make a
 `Round`: what several of them ask is asked once, for all.
 
-Here only the ordinary happens: all is well, and the answer is kept. Anything else goes the long way,
-`gateway.pipeline`, with what Redis said, so that nothing is counted twice; it decides, this file never refuses.
-Nothing waits here: a round is told when the replies have come, then each `Exchange` when its record is durable.
+Here only the ordinary happens: all is well, and the answer is kept, or else fetched as the pipeline fetches it. What is
+out of the ordinary goes the long way, `gateway.pipeline`, with what Redis said, so that nothing is counted twice; it
+decides, this file never refuses. No kept answer waits for a task: a round is told when the replies have come, then each
+`Exchange` when its record is durable.
 """
 
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -25,10 +26,10 @@ from audit.record import Lines, members
 from audit.spool import SpoolUnavailable
 from gateway import checks
 from gateway.asked import Answer, Asked, parse_query
-from gateway.cache import AnswerCache, Look, Name
+from gateway.cache import AnswerCache, Kept, Look, Name
 from gateway.door import SECURITY, UUID
 from gateway.errors import JSON, VENDOR_JSON, Refusal, Refused
-from gateway.pipeline import NOT_CACHED, Heard, Pipeline
+from gateway.pipeline import MISSED, MISSED_AND_STORED, NOT_CACHED, Heard, Pipeline, Wanted
 from gateway.recent import Recent
 from gateway.registry.state import TokenState
 from gateway.routing import Found, Kind
@@ -36,8 +37,8 @@ from gateway.tokens import Claims, find_token
 from providers.base import Endpoint
 from ratelimit.address import block_of
 from ratelimit.limiter import Counter, Joint, quota_headers, window_end
+from ratelimit.link import AGAIN, UNHEARD, Questions
 from ratelimit.link import Connection as Way
-from ratelimit.link import Questions
 
 log = structlog.get_logger()
 
@@ -57,6 +58,9 @@ _MEANT = frozenset(
 )
 """Headers that say something to the gateway or to its server; the others may be anything."""
 
+FETCHED = b"false\r\nx-cache-expires-in: \r\ncache-status: " + MISSED
+FETCHED_AND_STORED = b"false\r\nx-cache-expires-in: \r\ncache-status: " + MISSED_AND_STORED
+
 
 class Connection(Protocol):
     """The server's side of a connection, as far as an exchange needs it."""
@@ -75,6 +79,9 @@ class Connection(Protocol):
 
     def give(self, text: bytes) -> None:
         """Write a whole answer; the connection is at rest afterwards."""
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what has to be waited for; it must not raise."""
 
     def go_the_long_way(self, asked: Asked, heard: Heard) -> None:
         """Have the pipeline answer."""
@@ -135,7 +142,7 @@ class Place:
     def write_down(self) -> None:
         """What answers and records say of it."""
         found, endpoint = self.found, self.endpoint
-        self.head = _lines([(b"content-type", VENDOR_JSON), (b"x-response-cached", b"true"), *found.notices, *SECURITY])
+        self.head = _lines([(b"content-type", VENDOR_JSON), *found.notices, *SECURITY])
         self.members = members(
             method="GET",
             path=self.path,
@@ -165,7 +172,7 @@ class FastPath:
 
     def __init__(self, pipeline: Pipeline) -> None:
         """`pipeline` is the long way, and lends its parts."""
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._router = pipeline.router
         self._registry = pipeline.registry
         self._bans = pipeline.bans
@@ -261,9 +268,7 @@ class FastPath:
         if trace is None or place is None:
             return None
         try:
-            checks.recipient(
-                trace.parameters, place.found.texts if self._pipeline.distinct_recipient else checks.NOBODY
-            )
+            checks.recipient(trace.parameters, place.found.texts if self.pipeline.distinct_recipient else checks.NOBODY)
         except Refusal:
             return None
         target = place, trace
@@ -285,7 +290,7 @@ class FastPath:
             return None
         if endpoint.document is not None or endpoint.marks:
             return None
-        digest = self._pipeline.digest(found, trace.parameters)
+        digest = self.pipeline.digest(found, trace.parameters)
         place = Place(found, endpoint, raw_path.decode(), digest, Name(digest))
         if not endpoint.cache.key_parameters:  # else the query has a say in what is asked
             self._places.remember(raw_path, place)
@@ -303,7 +308,7 @@ class FastPath:
             checks.authorise(state, endpoint)
         except Refusal:
             return None
-        counters = self._pipeline.counters(endpoint, state)
+        counters = self.pipeline.counters(endpoint, state)
         opening, slot = self.limiter.opening_of_token(state.jti, state.version, counters)
         grant = Grant(
             state=state,
@@ -329,13 +334,15 @@ class Exchange:
     """One call under way."""
 
     __slots__ = (
-        "address", "at", "caller", "connection", "grant", "look", "nth_of_address", "nth_of_token", "path", "place",
-        "request_id", "token", "trace",
+        "address", "at", "caller", "connection", "grant", "is_cached", "kept", "look", "nth_of_address",
+        "nth_of_token", "path", "place", "request_id", "token", "trace",
     )  # fmt: skip
 
-    address: Joint
-    token: Joint
+    address: "OfAddress"
+    token: "OfToken"
     look: Look
+    kept: Kept
+    is_cached: bool
     nth_of_address: int
     nth_of_token: int
 
@@ -361,21 +368,54 @@ class Exchange:
 
     # 2. The replies of Redis have come.
 
-    def judge(self, is_well: bool, now: float) -> None:
-        """Record the answer, if all is well and there is one; the long way otherwise."""
-        path, place, trace, kept = self.path, self.place, self.trace, self.look.kept
-        if not is_well or kept is None or kept.expires_at <= now:
+    def judge(self, now: float) -> None:
+        """Record the answer, if all is well and there is one; fetch it, if there is none; the long way otherwise."""
+        kept, reply = self.look.kept, self.look.reply
+        if not self.address.is_well or not self.token.is_well or reply is UNHEARD or reply is AGAIN:
             self._go_the_long_way()
-            return
+        elif kept is not None and kept.expires_at > now:
+            if not kept.members:
+                kept.members = self.path.lines.of_answer(kept.status, kept.codes, kept.outcome, True)
+            self._record(kept, kept.members, now, is_cached=True)
+        else:
+            self.connection.run(self._fetch())
+
+    async def _fetch(self) -> None:
+        path, place, trace = self.path, self.place, self.trace
+        try:
+            try:
+                kept = await path.pipeline.fetch(
+                    Wanted(
+                        found=place.found,
+                        endpoint=place.endpoint,
+                        state=self.grant.state,
+                        raw_path=place.path.encode(),
+                        query=trace.query,
+                        parameters=trace.parameters,
+                        request_id=self.request_id.decode(),
+                        digest=place.digest,
+                    )
+                )
+            except Exception as failure:
+                self._go_the_long_way(failure)
+            else:
+                members = path.lines.of_answer(kept.status, kept.codes, kept.outcome, False)
+                self._record(kept, members, path.clock(), is_cached=False)
+        except Exception:
+            log.exception("fast_path_defect", request_id=self.request_id.decode())
+            self.connection.break_off()
+
+    def _record(self, kept: Kept, members: bytes, now: float, *, is_cached: bool) -> None:
+        path, place, trace = self.path, self.place, self.trace
+        self.kept, self.is_cached = kept, is_cached
         if not place.members:
             place.write_down()
         if not trace.members:
             trace.write_down()
         took = now - self.at
-        path.metrics.count(place.endpoint, kept.status, True, took)
-        answer = path.lines.of_answer(kept.status, kept.codes, kept.outcome, True)
+        path.metrics.count(place.endpoint, kept.status, is_cached, took)
         line = path.lines(
-            self.at, self.request_id, int(took * 1000), place.members, trace.members, self.grant.members, answer
+            self.at, self.request_id, int(took * 1000), place.members, trace.members, self.grant.members, members
         )
         path.trail.put(line, self.recorded)
 
@@ -384,40 +424,41 @@ class Exchange:
     def recorded(self, error: SpoolUnavailable | None) -> None:
         """Give the answer."""
         try:
-            self._give(error)
+            self._give() if error is None else self._withhold()
         except Exception:
             log.exception("fast_path_defect", request_id=self.request_id.decode())
             self.connection.break_off()
 
-    def _give(self, error: SpoolUnavailable | None) -> None:
-        kept, grant, token = self.look.kept, self.grant, self.token
-        assert kept is not None
-        limit, count, now = grant.limits[0], token.reply[1] - token.calls + self.nth_of_token, token.reply[0] // 1000
-        if error is not None:
-            refusal = Refusal.of(Refused.UNAVAILABLE)
-            headers = [(b"content-type", JSON), (b"x-request-id", self.request_id)]
-            headers += [*quota_headers(limit, count, now), *NOT_CACHED]
-            self.connection.give_answer(Answer(refusal.status, headers, refusal.body()))
-            return
-        left = max(0, int(kept.expires_at - self.at))
+    def _give(self) -> None:
+        kept, token = self.kept, self.token
+        if self.is_cached:
+            left = max(0, int(kept.expires_at - self.at))
+            source = b"true\r\nx-cache-expires-in: %d\r\ncache-status: Octroi; hit; ttl=%d" % (left, left)
+        else:
+            source = FETCHED_AND_STORED if kept.is_lasting else FETCHED
         self.connection.give(
-            b"%b%b%bx-request-id: %b\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\nx-cache-expires-in: %d\r\n"
-            b"cache-status: Octroi; hit; ttl=%d\r\ncontent-length: %d\r\n\r\n%b"
+            b"%b%b%bx-request-id: %b\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\nx-response-cached: %b\r\n"
+            b"content-length: %d\r\n\r\n%b"
             % (
                 self.connection.status_line(kept.status),
                 self.place.head,
-                grant.head,
+                self.grant.head,
                 self.request_id,
-                limit - count,
-                window_end(now),
-                left,
-                left,
+                token.left - self.nth_of_token,
+                token.window_end,
+                source,
                 len(kept.body),
                 kept.body,
             )
         )
 
-    def _go_the_long_way(self) -> None:
+    def _withhold(self) -> None:
+        refusal, told = Refusal.of(Refused.UNAVAILABLE), self.path.limiter.told_token(self.token, self.nth_of_token)
+        headers = [(b"content-type", JSON), (b"x-request-id", self.request_id)]
+        headers += [*quota_headers(self.grant.limits[0], told.counts[0], told.now), *NOT_CACHED]
+        self.connection.give_answer(Answer(refusal.status, headers, refusal.body()))
+
+    def _go_the_long_way(self, failure: Exception | None = None) -> None:
         caller, place, limiter = self.caller, self.place, self.path.limiter
         asked = Asked(
             method="GET",
@@ -444,8 +485,49 @@ class Exchange:
             ip=ip,
             token=token,
             answer=self.look.reply,
+            failure=failure,
         )
         self.connection.go_the_long_way(asked, heard)
+
+
+class OfAddress(Joint):
+    """What the calls of one address ask, and whether it may have them all answered."""
+
+    __slots__ = ("is_well",)
+
+    def __init__(self, opening: bytes) -> None:
+        super().__init__(opening)
+        self.is_well = False
+
+    def hear(self, reply: Any) -> None:
+        """Take in the reply: the address must not be banned."""
+        self.reply = reply
+        self.is_well = reply.__class__ is list and reply[0] == 0
+
+
+class OfToken(Joint):
+    """What the calls of one token ask, and whether it may have them all answered."""
+
+    __slots__ = ("_limits", "is_well", "left", "window_end")
+
+    def __init__(self, opening: bytes, limits: tuple[int, ...]) -> None:
+        super().__init__(opening)
+        self._limits = limits
+        self.is_well = False
+        self.left = self.window_end = 0
+        """Calls left before these, and the epoch second at which they are as many as ever."""
+
+    def hear(self, reply: Any) -> None:
+        """Take in the reply: the token must be as it is known, and its quotas suffice."""
+        self.reply = reply
+        if reply.__class__ is list and reply[0] >= 0:
+            limits, counts = self._limits, reply[1:]
+            self.is_well = counts[0] <= limits[0] and (len(limits) == 1 or counts[1] <= limits[1])
+            self.left = limits[0] - counts[0] + self.calls
+            self.window_end = window_end(reply[0] // 1000)
+
+
+J = TypeVar("J", OfAddress, OfToken)
 
 
 class Round:
@@ -461,8 +543,8 @@ class Round:
         """Whether it is under way: who comes later is of another round."""
         self._path = path
         self._exchanges: list[Exchange] = []
-        self._addresses: dict[bytes, Joint] = {}
-        self._tokens: dict[bytes, Joint] = {}
+        self._addresses: dict[bytes, OfAddress] = {}
+        self._tokens: dict[bytes, OfToken] = {}
         self._looks: dict[bytes, Look] = {}
         self._parts: dict[Way, Part] = {}
         self._only: Part | None = None
@@ -472,8 +554,11 @@ class Round:
     def join(self, exchange: Exchange) -> bool:
         """One more call, if all that it asks can be asked now. What was asked before that was known counts nothing."""
         caller, grant, place = exchange.caller, exchange.grant, exchange.place
-        address = self._addresses.get(caller.opening) or self._joint(self._addresses, caller.opening, caller.slot)
-        token = self._tokens.get(grant.opening) or self._joint(self._tokens, grant.opening, grant.slot)
+        address, token = self._addresses.get(caller.opening), self._tokens.get(grant.opening)
+        if address is None and (part := self._only or self._part(caller.slot)) is not None:
+            address = self._addresses[caller.opening] = part.join(OfAddress(caller.opening))
+        if token is None and (part := self._only or self._part(grant.slot)) is not None:
+            token = self._tokens[grant.opening] = part.join(OfToken(grant.opening, grant.limits))
         look = self._looks.get(place.digest) or self._look(place)
         if address is None or token is None or look is None:
             return False
@@ -484,15 +569,6 @@ class Round:
         exchange.look = look
         self._exchanges.append(exchange)
         return True
-
-    def _joint(self, joints: dict[bytes, Joint], opening: bytes, slot: int) -> Joint | None:
-        part = self._only or self._part(slot)
-        if part is None:
-            return None
-        joint = joints[opening] = Joint(opening)
-        part.joints.append(joint)
-        part.number += 1
-        return joint
 
     def _look(self, place: Place) -> Look | None:
         part = self._only or self._part(place.name.slot)
@@ -527,18 +603,10 @@ class Round:
         now = self._path.clock()
         for exchange in self._exchanges:
             try:
-                exchange.judge(self._is_well(exchange), now)
+                exchange.judge(now)
             except Exception:
                 log.exception("fast_path_defect", request_id=exchange.request_id.decode())
                 exchange.connection.break_off()
-
-    @staticmethod
-    def _is_well(exchange: Exchange) -> bool:
-        """Whether the address is not banned, the token as it is known, and its quotas suffice for all calls here."""
-        ip, token, limits = exchange.address.reply, exchange.token.reply, exchange.grant.limits
-        if ip.__class__ is not list or ip[0] != 0 or token.__class__ is not list or token[0] < 0:
-            return False
-        return bool(token[1] <= limits[0] and (len(limits) == 1 or token[2] <= limits[1]))
 
 
 class Part(Questions):
@@ -553,6 +621,12 @@ class Part(Questions):
         self.joints: list[Joint] = []
         self.looks: list[Look] = []
 
+    def join(self, joint: J) -> J:
+        """One more joint question."""
+        self.joints.append(joint)
+        self.number += 1
+        return joint
+
     def packed(self) -> bytes:
         """The commands; who comes later is of another round."""
         self._round.has_left = True
@@ -563,7 +637,7 @@ class Part(Questions):
         self._round.has_left = True
         heard = iter(replies)
         for joint, reply in zip(self.joints, heard, strict=False):
-            joint.reply = reply
+            joint.hear(reply)
         see = self._cache.see
         for look, reply in zip(self.looks, heard, strict=False):
             see(look, reply)

@@ -2,9 +2,7 @@
 
 import hashlib
 
-from gateway.asked import Asked
 from gateway.errors import Refusal, Refused
-from gateway.registry.state import TokenState
 from providers.base import Endpoint
 from ratelimit.link import Link, Question
 
@@ -43,7 +41,7 @@ class Guard:
             self._link.tell((self._key, (b"DEL", self._key)))
 
 
-def guard_key(state: TokenState, endpoint: Endpoint, asked: Asked) -> bytes:
+def key_of(jti: str, endpoint: Endpoint, raw_path: bytes, query: bytes) -> bytes:
     """What twins have in common: token, operation, path and query."""
-    told = b"\0".join([endpoint.operation_id.encode(), asked.raw_path, asked.query])
-    return b"octroi:{t:%b}:d:%b" % (state.jti.encode(), hashlib.blake2b(told, digest_size=16).hexdigest().encode())
+    told = b"\0".join([endpoint.operation_id.encode(), raw_path, query])
+    return b"octroi:{t:%b}:d:%b" % (jti.encode(), hashlib.blake2b(told, digest_size=16).hexdigest().encode())

@@ -23,7 +23,7 @@ from gateway.asked import SILENCE, Answer, Asked
 from gateway.cache import AnswerCache, Kept
 from gateway.documents import Documents
 from gateway.errors import GONE_INPI, GONE_V2, JSON, NOT_A_PAGE, TEXT, VENDOR_JSON, Refusal, Refused, provider_failure
-from gateway.guard import Guard, guard_key
+from gateway.guard import Guard, key_of
 from gateway.metrics import Metrics
 from gateway.registry.registry import Registry, RegistryUnavailable
 from gateway.registry.state import TokenState
@@ -49,6 +49,8 @@ NO_CODES: tuple[str, ...] = ()
 
 NOT_CACHED = (b"x-response-cached", b"false"), (b"x-cache-expires-in", b"")
 _CACHED = (b"x-response-cached", b"true")
+MISSED = b"Octroi; fwd=uri-miss"
+MISSED_AND_STORED = MISSED + b"; stored"
 
 
 class Heard(NamedTuple):
@@ -65,6 +67,24 @@ class Heard(NamedTuple):
     ip: object
     token: object
     answer: object
+    failure: Exception | None = None
+    """What came of fetching the answer, where that was tried and gave none."""
+
+
+class Wanted(NamedTuple):
+    """An answer to be fetched, for a caller of whom all else is well.
+
+    `raw_path`, `query` and `parameters` are as those of `Asked`. `digest` names the answer, where it is to be kept.
+    """
+
+    found: Found
+    endpoint: Endpoint
+    state: TokenState
+    raw_path: bytes
+    query: bytes
+    parameters: Mapping[str, str]
+    request_id: str
+    digest: bytes
 
 
 @dataclass(slots=True)
@@ -83,6 +103,7 @@ class Turn:
     digest: bytes = b""
     """The name of the answer, where it may be a kept one."""
     kept: Kept | None = None
+    failure: Exception | None = None
     cached: bool = False
     is_data: bool = False
     codes: tuple[str, ...] = ()
@@ -214,6 +235,7 @@ class Pipeline:
         claims, digest, ip, token = turn.asked.claims, heard.digest, heard.ip, heard.token
         assert claims is not None
         turn.claims, turn.state, turn.counters, turn.digest = claims, heard.state, heard.counters, digest
+        turn.failure = heard.failure
         if not isinstance(ip, IpSeen):
             ip = await self.limiter.look_at_ip(turn.block, heard=ip)
         turn.ip = ip
@@ -286,34 +308,55 @@ class Pipeline:
     # Act.
 
     async def _fetch(self, turn: Turn, endpoint: Endpoint, state: TokenState) -> Kept:
-        """A miss: the call is read, guarded against its twin, and made; or waited for, if it is under way."""
+        if turn.failure is not None:
+            raise turn.failure
         asked = turn.asked
-        parameters = asked.parameters
+        keeps = endpoint.cache is not None and not asked.no_cache
+        kept = await self.fetch(
+            Wanted(
+                found=turn.found,
+                endpoint=endpoint,
+                state=state,
+                raw_path=asked.raw_path,
+                query=asked.query,
+                parameters=asked.parameters,
+                request_id=asked.request_id,
+                digest=turn.digest if keeps else b"",
+            )
+        )
+        if keeps:
+            turn.cache_status = MISSED_AND_STORED if kept.is_lasting else MISSED
+        else:
+            turn.cache_status = b"Octroi; fwd=request" if asked.no_cache else b"Octroi; fwd=bypass"
+        return kept
+
+    async def fetch(self, wanted: Wanted) -> Kept:
+        """What is not kept: the call is read, guarded against its twin, and made; or waited for, if it is under way.
+
+        Raises Refusal: 400 00401 · 422 003xx · 409 00015. Failures of the provider are answers.
+        """
         now = datetime.fromtimestamp(self.clock(), PARIS)
+        parameters = wanted.parameters
         call = self._blank.but(
-            values=checks.identifiers(turn.found, parameters, now),
+            values=checks.identifiers(wanted.found, parameters, now),
             context=parameters["context"],
             object=parameters["object"],
             recipient=parameters["recipient"],
-            user_id=state.jti,
-            request_id=asked.request_id,
+            user_id=wanted.state.jti,
+            request_id=wanted.request_id,
             today=now.date(),
         )
-        make = self._make(endpoint, call)
-        keeps = endpoint.cache is not None and not asked.no_cache
-        turn.cache_status = b"Octroi; fwd=" + (b"uri-miss" if keeps else b"request" if asked.no_cache else b"bypass")
-        guard = Guard(self.link, guard_key(state, endpoint, asked), self._guarded)
+        make = self._make(wanted.endpoint, call)
+        guard = Guard(
+            self.link, key_of(wanted.state.jti, wanted.endpoint, wanted.raw_path, wanted.query), self._guarded
+        )
         try:
-            if keeps:
-                kept = await self.cache.fill(turn.digest, make, guard)
-            else:
-                guard.enter(*await self.link.together(guard.question))  # 409 00015
-                kept = await make()
+            if wanted.digest:
+                return await self.cache.fill(wanted.digest, make, guard)
+            guard.enter(*await self.link.together(guard.question))
+            return await make()
         finally:
             guard.leave()
-        if keeps and kept.expires_at > kept.filled_at:
-            turn.cache_status += b"; stored"
-        return kept
 
     def _make(self, endpoint: Endpoint, call: Call) -> Callable[[], Awaitable[Kept]]:
         async def make() -> Kept:

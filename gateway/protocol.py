@@ -36,24 +36,28 @@ _WITH_MORE = frozenset({b"content-length", b"transfer-encoding", b"expect", b"up
 _SECURITY = b"".join(b"%b: %b\r\n" % header for header in SECURITY)
 
 
-class _Defaults:
-    """The headers that uvicorn adds to all answers, written down; it makes a new list of them each second."""
+class _Openings:
+    """How answers begin: a status line, and the headers that uvicorn adds to all and makes anew each second."""
 
-    __slots__ = ("_headers", "_lines")
+    __slots__ = ("_headers", "_written")
 
     def __init__(self) -> None:
         self._headers: Headers = ()
-        self._lines = b""
+        self._written: dict[int, bytes] = {}
 
-    def lines(self, headers: Headers) -> bytes:
-        """Those of the running second."""
+    def of(self, status: int, headers: Headers) -> bytes:
+        """That of an answer of the running second."""
         if headers is not self._headers:
             self._headers = headers
-            self._lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        return self._lines
+            self._written.clear()
+        opening = self._written.get(status)
+        if opening is None:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            opening = self._written[status] = STATUS_LINE[status] + lines
+        return opening
 
 
-_DEFAULTS = _Defaults()
+_OPENINGS = _Openings()
 
 
 class Doorstep:
@@ -211,9 +215,10 @@ class SilentProtocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
             return
         data = self._data if self._data is not None and _is_plain(cycle) else None
-        self._run(self._serve(cycle, doorstep.door, data))
+        self.run(self._serve(cycle, doorstep.door, data))
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it in a task that a shutdown waits for."""
         task = self.loop.create_task(work)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -247,7 +252,7 @@ class SilentProtocol(HttpToolsProtocol):
         on_response()
 
     def _text(self, answer: Answer, keep_alive: bool, *, has_body: bool = True) -> bytes:
-        parts = [STATUS_LINE[answer.status], _DEFAULTS.lines(self.server_state.default_headers)]
+        parts = [_OPENINGS.of(answer.status, self.server_state.default_headers)]
         parts += [b"%b: %b\r\n" % header for header in answer.headers]
         parts.append(b"content-length: %d\r\n" % len(answer.body))
         parts.append(_SECURITY)
@@ -260,13 +265,13 @@ class SilentProtocol(HttpToolsProtocol):
 
     def status_line(self, status: int) -> bytes:
         """The status line, and what uvicorn has all answers say: the date, made anew each second."""
-        start = STATUS_LINE[status] + _DEFAULTS.lines(self.server_state.default_headers)
+        start = _OPENINGS.of(status, self.server_state.default_headers)
         return start if not self._is_ending else start + b"connection: close\r\n"
 
     def give(self, text: bytes) -> None:
         """Write a whole answer, unless the client does not read: then once it does."""
         if self.flow.write_paused:
-            self._run(self._give_later(text))
+            self.run(self._give_later(text))
             return
         if not self.transport.is_closing():
             self.transport.write(text)
@@ -278,7 +283,7 @@ class SilentProtocol(HttpToolsProtocol):
 
     def go_the_long_way(self, asked: Asked, heard: Heard) -> None:
         """Have the pipeline answer."""
-        self._run(self._serve_apart(asked, heard))
+        self.run(self._serve_apart(asked, heard))
 
     def break_off(self) -> None:
         """Close the connection."""

@@ -130,6 +130,10 @@ class Joint:
         """The question, as it goes over the wire."""
         return self.opening + bulk(b"%d" % self.calls)
 
+    def hear(self, reply: object) -> None:
+        """Take in the reply."""
+        self.reply = reply
+
 
 class Limiter:
     """Counts requests and refusals by address, and calls by token.
