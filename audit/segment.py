@@ -29,7 +29,7 @@ class Segment:
     """
 
     __slots__ = (
-        "_descriptor", "_length", "broken", "directory", "finished", "name", "opened_at", "shipped", "size", "written"
+        "_length", "broken", "descriptor", "directory", "finished", "name", "opened_at", "shipped", "size", "written"
     )  # fmt: skip
 
     def __init__(self, directory: Path, name: str, *, size: int = 0, shipped: int = 0, finished: bool = True) -> None:
@@ -44,7 +44,8 @@ class Segment:
         self.broken = False
         """Whether the disk failed in a way that leaves its end unknown: nothing more may be written."""
         self.opened_at = 0.0
-        self._descriptor = -1
+        self.descriptor = -1
+        """Of the file while it is open for writing."""
         self._length = size
         """Of the file, where that is more than what is written."""
 
@@ -52,11 +53,11 @@ class Segment:
     def create(cls, directory: Path, name: str) -> Self:
         """A new, empty file, locked before it can be seen under its name, so that nobody else can take it over."""
         segment = cls(directory, name, finished=False)
-        segment._descriptor = create_locked(directory, name, OPEN)
+        segment.descriptor = create_locked(directory, name, OPEN)
         try:
             sync_directory(directory)
         except OSError:
-            os.close(segment._descriptor)
+            os.close(segment.descriptor)
             raise
         return segment
 
@@ -70,7 +71,7 @@ class Segment:
         rest, end = memoryview(data), self.written
         try:
             while rest:
-                done = os.pwrite(self._descriptor, rest, end)
+                done = os.pwrite(self.descriptor, rest, end)
                 rest, end = rest[done:], end + done
         except OSError:
             self.take_back()
@@ -81,7 +82,7 @@ class Segment:
         """Cut off what was not acknowledged."""
         self.written = self._length = self.size
         try:
-            os.ftruncate(self._descriptor, self.size)
+            os.ftruncate(self.descriptor, self.size)
         except OSError:
             self.broken = True
 
@@ -91,24 +92,29 @@ class Segment:
 
     def sync(self) -> None:
         """Wait for the disk."""
-        os.fdatasync(self._descriptor)
+        os.fdatasync(self.descriptor)
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether too few zeros are left for the groups to come."""
+        return self._length - self.written < len(_ZEROS) // 4
 
     def sync_ahead(self) -> None:
         """The same, with room for the groups to come. Nothing may be written meanwhile."""
-        if self._length - self.written < len(_ZEROS) // 4:
+        if self.lacks_room:
             start = max(self._length, self.written)
             with suppress(OSError):  # no room for zeros: the lines themselves may have some
-                self._length = start + os.pwrite(self._descriptor, _ZEROS, start)
+                self._length = start + os.pwrite(self.descriptor, _ZEROS, start)
         self.sync()
 
     def retire(self) -> None:
         """Close the file for good; an empty one is removed."""
         try:
-            os.ftruncate(self._descriptor, self.written)
+            os.ftruncate(self.descriptor, self.written)
             self.sync()
         finally:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            os.close(self.descriptor)
+            self.descriptor = -1
             path = self._path(OPEN)
             path.rename(self._path(CLOSED)) if self.written else path.unlink()
         sync_directory(self.directory)

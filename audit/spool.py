@@ -1,10 +1,10 @@
 """The spool: records on local disk, in segments, until PostgreSQL has them.
 
 All the lines that one turn of the event loop appends are written with one call. With durability `disk` the group then
-waits for one synchronisation, done in a thread that does nothing else, while the next group gathers; with `kernel` it
-counts at once, and the disk follows within a second. Segments are made, closed and removed in a second thread: any of
-these takes the disk as long as ten groups. Each line gets its place in the worker's stream, so that a gap can be
-proven later.
+waits for one synchronisation, done by the kernel or in a thread that does nothing else, while the next group gathers;
+with `kernel` it counts at once, and the disk follows within a second. Segments are made, closed and removed in a second
+thread: any of these takes the disk as long as ten groups. Each line gets its place in the worker's stream, so that a
+gap can be proven later.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 
 from audit.adoption import Estate, OwnerLock, take_over
-from audit.disk import DiskThread
+from audit.disk import DiskThread, KernelQueue
 from audit.segment import Segment, write_durably
 from config.clock import Clock
 
@@ -65,6 +65,8 @@ class Spool:
         """Whether a group waits for the disk; what comes meanwhile gathers."""
         self._pause: asyncio.TimerHandle | None = None
         """Of a pause between two groups."""
+        self._queue: KernelQueue | None = None
+        """Of synchronisations, where the system has one."""
         self._closing = False
         self._sync_planned: asyncio.TimerHandle | None = None
         self._number = 0
@@ -87,6 +89,8 @@ class Spool:
         except OSError as error:
             await self.close()
             raise SpoolUnavailable(f"the audit spool cannot use {self._directory}: {error.strerror}") from error
+        if self._durability == "disk":
+            self._queue = await KernelQueue.open(self._loop, self._segment.descriptor)
         self._order_spare()
 
     def append(self, line: bytes) -> asyncio.Future[None]:
@@ -165,6 +169,8 @@ class Spool:
 
     async def close(self) -> None:
         """Let go of everything; what is not shipped goes to whoever adopts it. Call `finish` first."""
+        if self._queue is not None:
+            self._queue.close()
         await self._groups.close()
         await self._disk.close()
         for owner, lock in self._locks.items():
@@ -187,7 +193,9 @@ class Spool:
             return
         self._busy = True
         self._in_flight = waiting
-        self._groups.submit(self._segment.sync_ahead, self._synced)
+        segment = self._segment
+        if segment.lacks_room or self._queue is None or not self._queue.sync(segment.descriptor, self._synced):
+            self._groups.submit(segment.sync_ahead, self._synced)
 
     def _synced(self, error: OSError | None) -> None:
         waiting, self._in_flight = self._in_flight, []
