@@ -16,10 +16,10 @@ from audit.ids import Ids
 Outcome = Literal["granted", "refused", "failed", "banned"]
 """Answered with data, refused by the gateway, failed by a provider or a defect, or cut off without a byte."""
 
-_CUT = (("user_agent", 200), ("context", 255), ("object", 255), ("recipient", 255))
+_CUT = {"user_agent": 200, "context": 255, "object": 255, "recipient": 255}
 """Texts of the caller, each with its length at most, in characters."""
 _LENGTHS = {
-    **dict(_CUT),
+    **_CUT,
     **{"request_id": 100, "method": 16, "path": 1000, "siren": 20, "siret": 20, "rna": 20, "client_ip": 64},
 }
 _USUAL_BYTES = 2048
@@ -156,10 +156,10 @@ def _fitted(shape: dict[str, Any]) -> dict[str, Any]:
     path = shape.get("path")
     if path is not None and "?" in path:
         shape["path"] = path.partition("?")[0]
-    for name, length in _CUT:
-        text = shape.get(name)
-        if text and len(text) > length:
-            shape[name] = text[:length]
+    for name in _CUT.keys() & shape.keys():
+        text = shape[name]
+        if text and len(text) > _CUT[name]:
+            shape[name] = text[: _CUT[name]]
     siret = shape.get("siret")
     if siret and not shape["siren"]:
         shape["siren"] = siret[:9]

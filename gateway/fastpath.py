@@ -142,7 +142,7 @@ class Place:
     def write_down(self) -> None:
         """What answers and records say of it."""
         found, endpoint = self.found, self.endpoint
-        self.head = _lines([(b"content-type", VENDOR_JSON), *found.notices, *SECURITY])
+        self.head = _lines(found.notices) + _COMMON
         self.members = members(
             method="GET",
             path=self.path,
@@ -432,12 +432,12 @@ class Exchange:
     def _give(self) -> None:
         kept, token = self.kept, self.token
         if self.is_cached:
-            left = max(0, int(kept.expires_at - self.at))
-            source = b"true\r\nx-cache-expires-in: %d\r\ncache-status: Octroi; hit; ttl=%d" % (left, left)
+            left = b"%d" % max(0, int(kept.expires_at - self.at))
+            source = b"true\r\nx-cache-expires-in: %b\r\ncache-status: Octroi; hit; ttl=%b" % (left, left)
         else:
             source = FETCHED_AND_STORED if kept.is_lasting else FETCHED
         self.connection.give(
-            b"%b%b%bx-request-id: %b\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\nx-response-cached: %b\r\n"
+            b"%b%b%bx-request-id: %b\r\nratelimit-remaining: %d\r\nratelimit-reset: %b\r\nx-response-cached: %b\r\n"
             b"content-length: %d\r\n\r\n%b"
             % (
                 self.connection.status_line(kept.status),
@@ -514,8 +514,10 @@ class OfToken(Joint):
         super().__init__(opening)
         self._limits = limits
         self.is_well = False
-        self.left = self.window_end = 0
-        """Calls left before these, and the epoch second at which they are as many as ever."""
+        self.left = 0
+        """Calls left before these."""
+        self.window_end = b""
+        """The epoch second at which they are as many as ever."""
 
     def hear(self, reply: Any) -> None:
         """Take in the reply: the token must be as it is known, and its quotas suffice."""
@@ -524,7 +526,7 @@ class OfToken(Joint):
             limits, counts = self._limits, reply[1:]
             self.is_well = counts[0] <= limits[0] and (len(limits) == 1 or counts[1] <= limits[1])
             self.left = limits[0] - counts[0] + self.calls
-            self.window_end = window_end(reply[0] // 1000)
+            self.window_end = b"%d" % window_end(reply[0] // 1000)
 
 
 J = TypeVar("J", OfAddress, OfToken)
@@ -716,3 +718,6 @@ def _mark(hasher: Any, lines: bytes) -> bytes:
 
 def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+_COMMON = _lines([(b"content-type", VENDOR_JSON), *SECURITY])

@@ -310,13 +310,20 @@ def _place(origin: str) -> _Place:
 
 def _written(method: Method, target: str, host: str, headers: Mapping[str, str], content: bytes) -> bytes:
     """The bytes of a request. Raises httpx.LocalProtocolError rather than let a value write a header of its own."""
-    lines = [f"{method} {target} HTTP/1.1", f"host: {host}", *[f"{name}: {value}" for name, value in headers.items()]]
-    if content or method == "POST":
-        lines.append(f"content-length: {len(content)}")
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head or not head.isascii():
+    length = len(content) if content or method == "POST" else None
+    return f"{method} {target} HTTP/1.1\r\n".encode() + _head(host, tuple(headers.items()), length) + content
+
+
+@lru_cache(256)
+def _head(host: str, headers: tuple[tuple[str, str], ...], length: int | None) -> bytes:
+    """The lines that follow the first: the same for most requests to a provider."""
+    lines = [f"host: {host}", *[f"{name}: {value}" for name, value in headers]]
+    if length is not None:
+        lines.append(f"content-length: {length}")
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text or not text.isascii():
         raise httpx.LocalProtocolError("a header holds a character that it may not")
-    return b"%b\r\n\r\n%b" % (head.encode(), content)
+    return text.encode() + b"\r\n\r\n"
 
 
 # What is read.
