@@ -3,7 +3,6 @@
 import asyncio
 import os
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,25 +117,22 @@ class Metrics:
             "octroi_worker", "State of the workers", ["what"], registry=registry, multiprocess_mode="livesum"
         )
         self.gauges: dict[str, Callable[[], float]] = {}
-        self._counts: defaultdict[tuple[str, int, bool], int] = defaultdict(int)
-        self._durations: dict[str, Tally] = {}
+        self._tallies: dict[tuple[str, int, bool], Tally] = {}
+        """By operation, status, and whether the answer was a kept one."""
 
     def count(self, endpoint: Endpoint | None, status: int, cached: bool, seconds: float) -> None:
         """One answer, silence (0) included."""
-        name = endpoint.operation_id if endpoint is not None else "other"
-        self._counts[name, status, cached] += 1
-        tally = self._durations.get(name)
+        kind = ("other" if endpoint is None else endpoint.operation_id, status, cached)
+        tally = self._tallies.get(kind)
         if tally is None:
-            tally = self._durations[name] = Tally()
+            tally = self._tallies[kind] = Tally()
         tally.add(seconds)
 
     def hand_over(self) -> None:
         """Give the counts to the registry."""
-        counts, self._counts = self._counts, defaultdict(int)
-        durations, self._durations = self._durations, {}
-        for (name, status, cached), number in counts.items():
-            self._requests.labels(name, str(status), str(cached).lower()).inc(number)
-        for name, tally in durations.items():
+        tallies, self._tallies = self._tallies, {}
+        for (name, status, cached), tally in tallies.items():
+            self._requests.labels(name, str(status), str(cached).lower()).inc(sum(tally.buckets))
             self._duration.labels(name).add(tally)
         for what, read in self.gauges.items():
             self._values.labels(what).set(read())

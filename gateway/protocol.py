@@ -273,8 +273,9 @@ class SilentProtocol(HttpToolsProtocol):
         if self.flow.write_paused:
             self.run(self._give_later(text))
             return
-        if not self.transport.is_closing():
-            self.transport.write(text)
+        transport = self.transport
+        if not transport.is_closing():
+            transport.write(text)
         self._rest()
 
     def give_answer(self, answer: Answer) -> None:
@@ -315,16 +316,14 @@ class SilentProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self._is_ending:
             self.transport.close()
-        if self.transport.is_closing():
-            return
-        if self._later:
-            data, self._later = self._later, b""
-            self.flow.resume_reading()
-            self.data_received(data)
-        else:
+        elif not self._later:
             self._at_rest_since = self.loop.time()
             if self.timeout_keep_alive_task is None:
                 self.timeout_keep_alive_handler()
+        elif not self.transport.is_closing():
+            data, self._later = self._later, b""
+            self.flow.resume_reading()
+            self.data_received(data)
 
     def _wait(self, data: bytes) -> None:
         """Pipelined requests wait their turn."""
