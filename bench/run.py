@@ -234,7 +234,7 @@ def _about(told: Told, options: argparse.Namespace) -> dict[str, object]:
         "generator": "wrk" if load.has_wrk() else "own",
         "processor": model(),
         "kernel": platform.release(),
-        "python": platform.python_version(),
+        "python": sys.version,
         "megabytes_at_start": told.at_start,
         "megabytes_every_100000_requests": told.megabytes,
         "octroi_settings_inherited": sorted(name for name in os.environ if name.startswith("OCTROI_")),
