@@ -87,18 +87,21 @@ class Held:
 class Name:
     """Under which an answer is stored: the two questions about it, as they go over the wire, and its slot."""
 
-    __slots__ = ("head", "key", "whole")
+    __slots__ = ("_key", "_slot", "head", "whole")
 
     def __init__(self, digest: bytes) -> None:
         """Of the answer's digest."""
-        self.key = _key(digest)
-        self.whole = pack((b"GET", self.key))
-        self.head = pack(_head_of(self.key))
+        self._key = _key(digest)
+        self._slot = -1
+        self.whole = pack((b"GET", self._key))
+        self.head = pack(_head_of(self._key))
 
     @property
     def slot(self) -> int:
-        """Of a cluster."""
-        return slot_of(self.key)
+        """Of a cluster, where it is asked for at each call."""
+        if self._slot < 0:
+            self._slot = slot_of(self._key)
+        return self._slot
 
 
 class Look:
@@ -212,7 +215,7 @@ class AnswerCache:
         except BaseException:
             del self._flights[digest]
             flight.cancel()
-            if sought and sought[0] == _WON:
+            if sought and sought[0] == _WON:  # cancelled before it was heard, the lead lapses by itself
                 self._let_go(digest)
             raise
         try:
@@ -236,7 +239,7 @@ class AnswerCache:
             await asyncio.wait(list(self._flights.values()), timeout=PATIENCE_SECONDS)
 
     async def _fly(self, digest: bytes, make: Make, sought: Sequence[object]) -> Kept:
-        if sought[0] is not None and sought[0] != _WON:
+        if not _is_heard(sought):
             return await make()
         leads, kept = await self._found(digest, sought)
         if kept is None and not leads:
@@ -255,12 +258,14 @@ class AnswerCache:
 
     async def _follow(self, digest: bytes) -> tuple[bool, Kept | None]:
         """Wait for what another worker brings, be it a failure; nothing where it let go without bringing anything, and
-        we lead."""
+        we lead, or where Redis is away by now."""
         loop, failed = asyncio.get_running_loop(), _failed(digest)
         until = loop.time() + PATIENCE_SECONDS
         while loop.time() < until:
             await asyncio.sleep(POLL_SECONDS)
             *sought, failure = await self._link.together(*self._for_lead(digest), (failed, (b"GET", failed)))
+            if not _is_heard(sought):
+                break
             leads, kept = await self._found(digest, sought)
             if kept is None and isinstance(failure, bytes):
                 kept = self._unsealed(failure, failed)
@@ -326,6 +331,11 @@ class AnswerCache:
         former = self._opened.pop(digest, None)
         if former is not None:
             self._room += former.weight
+
+
+def _is_heard(sought: Sequence[object]) -> bool:
+    """Whether Redis said who leads."""
+    return sought[0] is None or sought[0] == _WON
 
 
 def _is_cancelled() -> bool:

@@ -86,6 +86,24 @@ async def test_a_failure_reaches_the_workers_that_waited_and_is_not_kept(link: L
     assert later.body == b"body 2"
 
 
+async def test_whoever_waits_for_another_worker_as_redis_goes_away_asks_by_itself(link: Link, valkey_url: str) -> None:
+    leader, follower, other = Provider(), Provider(), await Link.open(valkey_url, 2.0)
+    follower.may_answer.set()
+    leading = asyncio.create_task(worker(link).fill(DIGEST, leader))
+    await leader.is_asked.wait()
+    following = asyncio.create_task(worker(other).fill(DIGEST, follower))
+    await asyncio.sleep(0.1)
+    assert not following.done()
+
+    await other.close()
+
+    async with asyncio.timeout(5):
+        assert (await following).body == b"body 1"
+    assert follower.calls == 1
+    leader.may_answer.set()
+    await leading
+
+
 async def test_whoever_waited_for_a_caller_who_went_away_asks_in_its_place(link: Link) -> None:
     provider, one = Provider(), worker(link)
     leading = asyncio.create_task(one.fill(DIGEST, provider))
