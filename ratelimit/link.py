@@ -465,7 +465,8 @@ class Link:
 async def _severally(calls: Sequence["asyncio.Future[object]"]) -> list[Any]:
     """The replies of several calls, as a batch would give them."""
     replies = await asyncio.gather(*calls, return_exceptions=True)
-    return [UNHEARD if isinstance(reply, RedisUnavailable) else reply for reply in replies]
+    instead: dict[type[object], object] = {RedisUnavailable: UNHEARD, CommandRefused: AGAIN}
+    return [instead.get(type(reply), reply) for reply in replies]
 
 
 def slot_of(key: bytes) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ratelimit.link import CommandRefused, Link, RedisUnavailable, error_word
+from ratelimit.link import AGAIN, UNHEARD, CommandRefused, Link, Question, RedisUnavailable, error_word
 from ratelimit.scripts import ALL, LOOK_AT_IP
 from ratelimit.url import WrongRedisUrl
 from tests.ratelimit.servers import Relay, Valkey, eventually, free_port, self_signed
@@ -42,6 +42,39 @@ async def outcome(call: asyncio.Future[object]) -> str:
 def stat(server: Valkey, name: str) -> int:
     with server.client() as client:
         return int(client.info()[name])
+
+
+class TestAskingTogether:
+    async def test_replies_keep_the_order_of_the_questions_and_an_error_keeps_its_place(self, any_link: Link) -> None:
+        questions: list[Question] = [(b"{%d}" % n, (b"SET", b"{%d}" % n, n)) for n in range(4)]
+        questions[2] = b"{2}", (b"SET", b"{2}")
+
+        replies = await any_link.together(*questions)
+
+        assert replies == [b"OK", b"OK", AGAIN, b"OK"]
+
+    async def test_what_nobody_waits_for_is_done_in_its_order_and_displaces_no_reply(self, any_link: Link) -> None:
+        any_link.tell((b"{t}", (b"SET", b"{t}", 1)), (b"{t}", (b"INCR", b"{t}")), (b"{t}", (b"NONSENSE",)))
+        any_link.tell((b"{t}", (b"INCR", b"{t}")))
+
+        assert await any_link.together((b"{t}", (b"GET", b"{t}")), (b"{t}", (b"ECHO", b"x"))) == [b"3", b"x"]
+
+    async def test_a_server_that_is_away_is_heard_of_at_once(self, any_link: Link) -> None:
+        await any_link.close()
+
+        any_link.tell((b"{t}", (b"SET", b"{t}", 1)))
+        replies = await any_link.together((b"{t}", (b"GET", b"{t}")), (b"{u}", (b"GET", b"{u}")))
+
+        assert replies == [UNHEARD] * 2
+
+    async def test_a_server_that_is_silent_is_heard_of_in_time(self, server: Valkey, own: Link) -> None:
+        server.freeze()
+        try:
+            replies = await asyncio.wait_for(own.together((b"t", (b"GET", b"t")), (b"t", (b"GET", b"t"))), 5)
+        finally:
+            server.thaw()
+
+        assert replies == [UNHEARD] * 2
 
 
 class TestAsking:
