@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -207,16 +208,15 @@ class AnswerCache:
                 if not flight.cancelled() or _is_cancelled():
                     raise
         flight = self._flights[digest] = asyncio.get_running_loop().create_future()
-        sought: list[object] = []
+        seeking = self._link.together(*self._for_lead(digest), *(() if gate is None else (gate.question,)))
         try:
-            sought = await self._link.together(*self._for_lead(digest), *(() if gate is None else (gate.question,)))
+            sought = await asyncio.shield(seeking)  # should we be cancelled, it still tells whether we lead
             if gate is not None:
                 gate.enter(sought[-1])
         except BaseException:
             del self._flights[digest]
             flight.cancel()
-            if sought and sought[0] == _WON:  # cancelled before it was heard, the lead lapses by itself
-                self._let_go(digest)
+            seeking.add_done_callback(partial(self._give_back, digest))
             raise
         try:
             kept = await self._fly(digest, make, sought)
@@ -299,6 +299,11 @@ class AnswerCache:
         )
         if kept.is_lasting:
             self._hold(digest, sealed[:HEAD_BYTES], kept)
+
+    def _give_back(self, digest: bytes, seeking: "asyncio.Future[list[object]]") -> None:
+        """The lead, where it was won by one who went away or was not let in."""
+        if not seeking.cancelled() and seeking.result()[0] == _WON:
+            self._let_go(digest)
 
     def _let_go(self, digest: bytes) -> None:
         """Of the lead; unheard, it lapses by itself."""

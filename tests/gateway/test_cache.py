@@ -120,6 +120,20 @@ async def test_whoever_waited_for_a_caller_who_went_away_asks_in_its_place(link:
     assert {answer.body for answer in answers} == {b"body 2"}
 
 
+async def test_whoever_goes_away_before_he_hears_that_he_leads_leaves_the_lead_to_others(link: Link) -> None:
+    provider = Provider()
+    provider.may_answer.set()
+    leaving = asyncio.create_task(worker(link).fill(DIGEST, provider))
+    await asyncio.sleep(0)  # the question is on its way
+    leaving.cancel()
+
+    async with asyncio.timeout(5):
+        answer = await worker(link).fill(DIGEST, provider)
+
+    assert leaving.cancelled()
+    assert (answer.body, provider.calls) == (b"body 1", 1)
+
+
 class NotLetIn(Exception):
     pass
 
